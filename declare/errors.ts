@@ -1,0 +1,14 @@
+/** Whether the same call can succeed later: never as it is, again with the same key, or after a change elsewhere. */
+export type Retry = 'never' | 'same_key' | 'after_change';
+
+export interface ErrorDeclaration {
+  readonly text: string;
+  readonly retry: Retry;
+  /** What the person who reads it can do. */
+  readonly advice?: string;
+}
+
+export type ErrorTable<Code extends string = string> = Readonly<Record<Code, ErrorDeclaration>>;
+
+/** The errors of a service in order of precedence: when several apply, the caller sees the first. */
+export const errors = <Code extends string>(table: Record<Code, ErrorDeclaration>): ErrorTable<Code> => table;

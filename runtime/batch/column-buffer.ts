@@ -1,0 +1,140 @@
+import type { ColumnType } from '#declare/columns.ts';
+
+/** PostgreSQL's object ids of the element types, which a binary array names in its header. */
+const ELEMENT_OID: Record<ColumnType, number> = {
+  uuid: 2950,
+  bytes: 17,
+  text: 25,
+  int2: 21,
+  int4: 23,
+  int8: 20,
+  date: 1082,
+  timestamp: 1184,
+};
+
+/** The SQL name of the array type that carries a column. */
+export const SQL_TYPE: Record<ColumnType, string> = {
+  uuid: 'uuid',
+  bytes: 'bytea',
+  text: 'text',
+  int2: 'int2',
+  int4: 'int4',
+  int8: 'int8',
+  date: 'date',
+  timestamp: 'timestamptz',
+};
+
+const HEADER_BYTES = 20; // dimensions, null flag, element type, length, lower bound
+const POSTGRES_EPOCH_MS = Date.UTC(2000, 0, 1);
+const DAY_MS = 86_400_000;
+
+/**
+ * One column of a batch, kept as the binary array that PostgreSQL reads: values are written once, straight
+ * from the bytes they arrived in, without becoming strings or being quoted.
+ * Layout: src/backend/utils/adt/arrayfuncs.c, array_recv.
+ */
+export class ColumnBuffer {
+  readonly type: ColumnType;
+  count = 0;
+  #bytes: Buffer;
+  #used = HEADER_BYTES;
+  #hasNull = 0;
+
+  constructor(type: ColumnType) {
+    this.type = type;
+    this.#bytes = Buffer.allocUnsafe(16 * 1024);
+  }
+
+  /** Bytes held so far; what bounds a batch. */
+  get size(): number {
+    return this.#used;
+  }
+
+  clear(): void {
+    this.#used = HEADER_BYTES;
+    this.#hasNull = 0;
+    this.count = 0;
+  }
+
+  null(): void {
+    this.#reserve(4);
+    this.#used = this.#bytes.writeInt32BE(-1, this.#used);
+    this.#hasNull = 1;
+    this.count++;
+  }
+
+  /** The bytes `source[start, end)` as text (UTF-8), bytes or a uuid. */
+  slice(source: Uint8Array, start = 0, end = source.length): void {
+    const length = end - start;
+    this.#reserve(4 + length);
+    const bytes = this.#bytes;
+    let at = bytes.writeInt32BE(length, this.#used);
+    if (length < 48) for (let i = start; i < end; i++) bytes[at++] = source[i];
+    else {
+      bytes.set(source.subarray(start, end), at);
+      at += length;
+    }
+    this.#used = at;
+    this.count++;
+  }
+
+  /** As `slice`, but an empty value is null. */
+  sliceOrNull(source: Uint8Array, start: number, end: number): void {
+    if (start === end) this.null();
+    else this.slice(source, start, end);
+  }
+
+  string(value: string): void {
+    this.slice(Buffer.from(value));
+  }
+
+  int2(value: number): void {
+    this.#reserve(6);
+    this.#used = this.#bytes.writeInt16BE(value, this.#bytes.writeInt32BE(2, this.#used));
+    this.count++;
+  }
+
+  int4(value: number): void {
+    this.#reserve(8);
+    this.#used = this.#bytes.writeInt32BE(value, this.#bytes.writeInt32BE(4, this.#used));
+    this.count++;
+  }
+
+  /** A safe integer as int8. */
+  int8(value: number): void {
+    this.#reserve(12);
+    const high = Math.floor(value / 4_294_967_296);
+    this.#bytes.writeInt32BE(8, this.#used);
+    this.#bytes.writeInt32BE(high, this.#used + 4);
+    this.#bytes.writeUInt32BE(value - high * 4_294_967_296, this.#used + 8);
+    this.#used += 12;
+    this.count++;
+  }
+
+  /** A date, given as UTC milliseconds of its midnight. */
+  date(utcMs: number): void {
+    this.int4((utcMs - POSTGRES_EPOCH_MS) / DAY_MS);
+  }
+
+  timestamp(utcMs: number): void {
+    this.int8((utcMs - POSTGRES_EPOCH_MS) * 1000);
+  }
+
+  /** The finished array. It shares memory with the column and holds until `clear` or the next value. */
+  array(): Buffer {
+    this.#bytes.writeInt32BE(this.count === 0 ? 0 : 1, 0);
+    this.#bytes.writeInt32BE(this.#hasNull, 4);
+    this.#bytes.writeInt32BE(ELEMENT_OID[this.type], 8);
+    if (this.count === 0) return this.#bytes.subarray(0, 12);
+    this.#bytes.writeInt32BE(this.count, 12);
+    this.#bytes.writeInt32BE(1, 16);
+    return this.#bytes.subarray(0, this.#used);
+  }
+
+  #reserve(length: number): void {
+    if (this.#used + length <= this.#bytes.length) return;
+    const larger = Buffer.allocUnsafe(Math.max(this.#bytes.length * 2, this.#used + length));
+    this.#bytes.copy(larger, 0, 0, this.#used);
+    this.#bytes = larger;
+  }
+}

@@ -1,0 +1,102 @@
+import { bytes, date, int2, int4, int8, text, uuid } from '#declare/columns.ts';
+import { errors } from '#declare/errors.ts';
+import { operation, service } from '#declare/service.ts';
+import type { Batch } from '#runtime/batch/batch.ts';
+
+/** One `C` line, its card number and PIN value sealed already in the process that read them. */
+export const cardRow = {
+  line: int4,
+  cardId: uuid,
+  cardholderId: uuid,
+  accountId: uuid,
+  panIndex: uuid,
+  contentMac: uuid,
+  version: int8,
+  operation: text,
+  externalCardId: text,
+  panFirst6: text,
+  panLast4: text,
+  panSealed: bytes,
+  expiry: text,
+  panSequence: text.orNull,
+  serviceCode: text,
+  status: text,
+  statusReason: text.orNull,
+  cardType: text,
+  product: text,
+  issuedOn: date,
+  pinFormat: text.orNull,
+  pinKeyId: text.orNull,
+  pinSealed: bytes.orNull,
+  pinTriesLeft: int2.orNull,
+  dailyLimitMinor: int8.orNull,
+  monthlyLimitMinor: int8.orNull,
+  embossedName: text.orNull,
+} as const;
+
+export const tokenRow = {
+  line: int4,
+  tokenId: uuid,
+  cardId: uuid,
+  contentMac: uuid,
+  externalTokenRef: text,
+  requestor: text,
+  deviceId: text.orNull,
+  status: text,
+  expiry: text,
+} as const;
+
+export const cardIdRow = { line: int4, cardId: uuid } as const;
+
+/** Rejections of a row, in order of precedence (portfolio format, "What happens to a row"). */
+export const cardErrors = errors({
+  pan_conflict: { retry: 'never', text: 'The card number belongs to another card.' },
+  stale_version: { retry: 'never', text: 'A higher version of this card is already here.' },
+  version_conflict: { retry: 'never', text: 'This version of the card is already here with other content.' },
+  unknown_card: { retry: 'after_change', text: 'No such card is here or was accepted in this file.' },
+  import_withdrawn: { retry: 'never', text: 'The import was cancelled; nothing more is written for it.' },
+});
+
+/** A row that was not simply created. Rows that are not named were `migrated`. */
+export interface RowException {
+  readonly line: number;
+  readonly outcome: 'updated' | 'unchanged' | 'rejected';
+  readonly code: string | null;
+}
+
+export const cards = service('cards', {
+  purpose: 'Cards of every status and wallet tokens, with the vault that keeps card numbers and PIN values.',
+  data: 'cardholder-data',
+  errors: cardErrors,
+  settings: {},
+  objectives: [{ text: 'A bulk import answers for every row', target: 'always' }],
+  operations: {
+    importCards: operation<{ importNumber: number; rows: Batch<typeof cardRow> }, RowException[]>({
+      text: 'Creates, updates or closes cards and answers each row that was not simply created.',
+      callers: ['migrations'],
+      rows: cardRow,
+      idempotentBy: 'import number and line',
+    }),
+    importTokens: operation<{ importNumber: number; rows: Batch<typeof tokenRow> }, RowException[]>({
+      text: 'Creates or updates wallet tokens of cards that are here.',
+      callers: ['migrations'],
+      rows: tokenRow,
+      idempotentBy: 'import number and line',
+    }),
+    findCards: operation<Batch<typeof cardIdRow>, { line: number; accountId: string }[]>({
+      text: 'The account of each card that is here; lines of unknown cards are left out.',
+      callers: ['migrations'],
+      rows: cardIdRow,
+    }),
+    withdrawImport: operation<{ importNumber: number }, { cards: number; tokens: number }>({
+      text: 'Takes an import back as if it had never been: what it created goes, what it replaced returns.',
+      callers: ['migrations'],
+      idempotentBy: 'import number',
+    }),
+    resealCards: operation<{ limit: number }, { resealed: number }>({
+      text: 'Seals card numbers and PIN values that lie under a retired key with the current one.',
+      callers: ['keys'],
+      idempotentBy: 'the key version that each row names',
+    }),
+  },
+});

@@ -1,0 +1,17 @@
+import { serve } from '#runtime/calls.ts';
+import type { Database } from '#runtime/database/database.ts';
+import { findAccountConflicts } from './find-account-conflicts.ts';
+import { importHolds } from './import-holds.ts';
+import { ledger } from './service.ts';
+import { stateAccounts } from './state-accounts.ts';
+import { totalsOfImport } from './totals-of-import.ts';
+import { withdrawImport } from './withdraw-import.ts';
+
+export const serveLedger = (db: Database) =>
+  serve(ledger, {
+    findAccountConflicts: findAccountConflicts(db),
+    stateAccounts: stateAccounts(db),
+    importHolds: importHolds(db),
+    totalsOfImport: totalsOfImport(db),
+    withdrawImport: withdrawImport(db),
+  });
