@@ -26,7 +26,7 @@ export const SQL_TYPE: Record<ColumnType, string> = {
 
 const HEADER_BYTES = 20; // dimensions, null flag, element type, length, lower bound
 const POSTGRES_EPOCH_MS = Date.UTC(2000, 0, 1);
-const DAY_MS = 86_400_000;
+const POSTGRES_EPOCH_DAY = POSTGRES_EPOCH_MS / 86_400_000;
 
 /**
  * One column of a batch, kept as the binary array that PostgreSQL reads: values are written once, straight
@@ -111,9 +111,9 @@ export class ColumnBuffer {
     this.count++;
   }
 
-  /** A date, given as UTC milliseconds of its midnight. */
-  date(utcMs: number): void {
-    this.int4((utcMs - POSTGRES_EPOCH_MS) / DAY_MS);
+  /** A date, given as days since 1970-01-01. */
+  date(day: number): void {
+    this.int4(day - POSTGRES_EPOCH_DAY);
   }
 
   timestamp(utcMs: number): void {

@@ -7,14 +7,6 @@ const types = new pg.TypeOverrides();
 types.setTypeParser(pg.types.builtins.INT8, (value) => BigInt(value));
 types.setTypeParser(pg.types.builtins.DATE, (value) => value);
 
-export interface ConnectionSettings {
-  readonly host: string;
-  readonly port: number;
-  readonly database: string;
-  readonly user: string;
-  readonly password: string;
-}
-
 type Row = Record<string, unknown>;
 
 /** What a statement runs on: a pool, or the transaction that `transaction` hands out. */
@@ -67,9 +59,9 @@ export interface PoolLimits {
 const SESSION_LIMITS =
   '-c statement_timeout=120000 -c lock_timeout=30000 -c idle_in_transaction_session_timeout=15000';
 
-export function openDatabase(settings: ConnectionSettings, limits: PoolLimits): Database {
+export function openDatabase(url: string, limits: PoolLimits): Database {
   const pool = new pg.Pool({
-    ...settings,
+    connectionString: url,
     max: limits.connections,
     application_name: limits.applicationName,
     connectionTimeoutMillis: 15_000,
@@ -109,8 +101,8 @@ export function openDatabase(settings: ConnectionSettings, limits: PoolLimits): 
  * (and by PostgreSQL itself if the process dies). Transactions inside it are savepoints. Other sessions never
  * see what happens here; rows that exist already and are changed stay locked until the end.
  */
-export async function openTrial(settings: ConnectionSettings, applicationName: string): Promise<Database> {
-  const client = new pg.Client({ ...settings, application_name: applicationName });
+export async function openTrial(url: string, applicationName: string): Promise<Database> {
+  const client = new pg.Client({ connectionString: url, application_name: applicationName });
   client.on('error', () => {});
   await client.connect();
   await client.query('begin');

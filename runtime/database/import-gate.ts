@@ -17,7 +17,10 @@ export async function passImportGate(tx: Tx, schema: string, importNumber: numbe
       select state from ${gate}.imports where import_number = ${importNumber} for share`;
   }
   if (states[0].state !== 'open')
-    throw new Refusal('import_withdrawn', `Import ${importNumber} was withdrawn; nothing more is written for it.`);
+    throw new Refusal(
+      'import_withdrawn',
+      `Import ${importNumber} was withdrawn; nothing more is written for it.`,
+    );
 }
 
 /** Shuts the gate for ever. Waits for transactions of the import that are under way. */

@@ -17,7 +17,9 @@ export class Fragment {
     const write = ({ strings, parameters }: Fragment): string =>
       strings.reduce((text, string, i) => {
         const parameter = parameters[i - 1];
-        return text + (parameter instanceof Fragment ? write(parameter) : `$${values.push(parameter)}`) + string;
+        return (
+          text + (parameter instanceof Fragment ? write(parameter) : `$${values.push(parameter)}`) + string
+        );
       });
     const text = write(this);
     return { text, values };

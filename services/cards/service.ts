@@ -93,6 +93,11 @@ export const cards = service('cards', {
       callers: ['migrations'],
       idempotentBy: 'import number',
     }),
+    withdrawLines: operation<{ importNumber: number; lines: number[] }, { cards: number }>({
+      text: 'Takes back what single lines of an import did, because they could not be finished elsewhere.',
+      callers: ['migrations'],
+      idempotentBy: 'import number and line',
+    }),
     resealCards: operation<{ limit: number }, { resealed: number }>({
       text: 'Seals card numbers and PIN values that lie under a retired key with the current one.',
       callers: ['keys'],

@@ -1,0 +1,163 @@
+import { readFile } from 'node:fs/promises';
+import { Command, Option } from 'commander';
+import { readKey } from 'openpgp';
+import { listKeys, storeKey } from '#delivery/cells/cell-keys.ts';
+import { rotateKeys } from '#delivery/cells/rotate-keys.ts';
+import { openVault } from '#delivery/cells/open-cell.ts';
+import { assertUsable, describeKey, readPrivateKey, readPublicKey } from '#runtime/openpgp/keys.ts';
+import { Refusal } from '#runtime/refusal.ts';
+import { withCell, withContext } from '../context.ts';
+import { CELL, JSON_OUTPUT } from '../options.ts';
+import { day, table } from '../output.ts';
+
+interface CellOptions {
+  cell: string;
+  json?: boolean;
+}
+
+export function keysCommand(): Command {
+  const keys = new Command('keys').description(
+    "the tenant's OpenPGP keys, the cell's own, and its data keys",
+  );
+  keys
+    .command('import')
+    .argument('<file>', 'an OpenPGP key, armoured or binary')
+    .description("registers the tenant's public key, or gives the cell a key pair of its own")
+    .requiredOption(...CELL)
+    .addOption(
+      new Option('--as <owner>', 'whose key it is').choices(['tenant', 'cell']).makeOptionMandatory(),
+    )
+    .option(...JSON_OUTPUT)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ ./relevo keys import tenant-public.asc --cell andina/production --as tenant
+  $ RELEVO_KEY_PASSPHRASE=... ./relevo keys import cell-private.asc --cell andina/production --as cell
+
+Compare the fingerprint with the tenant by another way than the one the key came by.`,
+    )
+    .action(importKey);
+  keys
+    .command('export')
+    .description("prints the cell's public key, for the tenant to encrypt to and to verify results with")
+    .requiredOption(...CELL)
+    .option(...JSON_OUTPUT)
+    .addHelpText('after', '\nExample:\n  $ ./relevo keys export --cell andina/production > cell-public.asc')
+    .action(exportKey);
+  keys
+    .command('list')
+    .description('lists keys with fingerprint, algorithm and expiry')
+    .requiredOption(...CELL)
+    .option(...JSON_OUTPUT)
+    .addHelpText('after', '\nExample:\n  $ ./relevo keys list --cell andina/production')
+    .action(list);
+  keys
+    .command('rotate')
+    .description(
+      'makes new data keys, wrapped by a new key-encryption key, and seals card data anew with them',
+    )
+    .requiredOption(...CELL)
+    .option(...JSON_OUTPUT)
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ ./relevo keys rotate --cell andina/production\n\nCut short, it goes on when it is run again. Cards stay readable all the while.',
+    )
+    .action(rotate);
+  return keys;
+}
+
+async function importKey(
+  file: string,
+  { cell: name, as, json = false }: CellOptions & { as: 'tenant' | 'cell' },
+) {
+  const material = await readFile(file).catch((error: NodeJS.ErrnoException) => {
+    throw new Refusal('no_such_file', `The key file ${file} cannot be read (${error.code}).`);
+  });
+  const key =
+    as === 'tenant'
+      ? await readPublicKey(material)
+      : await readPrivateKey(material, process.env['RELEVO_KEY_PASSPHRASE']);
+  if (as === 'tenant') await assertUsable(key, { for: 'signing' });
+  await assertUsable(key, { for: 'encryption' });
+  const description = await describeKey(key);
+  await withContext(json, (context) =>
+    withCell(context, name, async (cell) => {
+      const db = cell.connect('keys', 1);
+      await storeKey(db, await openVault(cell, db), {
+        owner: as,
+        fingerprint: description.fingerprint,
+        publicKey: key.toPublic().armor(),
+        privateKey: key.isPrivate() ? key.write() : undefined,
+      });
+      context.out.result({ cell: name, as, ...description }, () =>
+        [
+          `${as === 'tenant' ? "The tenant's key is" : 'The key pair is'} registered in ${name}:`,
+          `  ${description.fingerprint}`,
+          `  ${description.algorithm}, ${description.userIds.join(', ')}`,
+          ...description.warnings.map((warning) => `  note: ${warning}`),
+        ].join('\n'),
+      );
+    }),
+  );
+}
+
+async function exportKey({ cell: name, json = false }: CellOptions) {
+  await withContext(json, (context) =>
+    withCell(context, name, async (cell) => {
+      const own = (await listKeys(cell.connect('keys', 1))).find(({ owner }) => owner === 'cell');
+      if (!own)
+        throw new Refusal('no_cell_key', `${name} has no key of its own yet.`, {
+          advice: `Run: relevo tenant add ${cell.name.tenant}`,
+        });
+      context.out.result({ cell: name, fingerprint: own.fingerprint, public_key: own.publicKey }, () =>
+        own.publicKey.trimEnd(),
+      );
+    }),
+  );
+}
+
+async function list({ cell: name, json = false }: CellOptions) {
+  await withContext(json, (context) =>
+    withCell(context, name, async (cell) => {
+      const stored = await listKeys(cell.connect('keys', 1));
+      const keys = await Promise.all(
+        stored.map(async ({ owner, publicKey }) => ({
+          as: owner,
+          ...(await describeKey(await readKey({ armoredKey: publicKey }))),
+        })),
+      );
+      context.out.result({ cell: name, keys }, () =>
+        table(
+          [
+            { title: 'whose' },
+            { title: 'fingerprint' },
+            { title: 'algorithm' },
+            { title: 'expires' },
+            { title: 'user' },
+          ],
+          keys.map((key) => [
+            key.as,
+            key.fingerprint,
+            key.algorithm,
+            key.expiresAt ? day(key.expiresAt) : 'never',
+            key.userIds[0] ?? '',
+          ]),
+        ),
+      );
+    }),
+  );
+}
+
+async function rotate({ cell: name, json = false }: CellOptions) {
+  await withContext(json, (context) =>
+    withCell(context, name, async (cell) => {
+      const rotated = await rotateKeys(cell);
+      context.out.result(
+        { cell: name, ...rotated },
+        () =>
+          `${name}: key-encryption key ${rotated.kek_version}, card data keys ${rotated.key_version}; ${rotated.resealed} cards sealed anew.`,
+      );
+    }),
+  );
+}

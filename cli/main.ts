@@ -1,0 +1,81 @@
+import { enableCompileCache } from 'node:module';
+import { Command, CommanderError } from 'commander';
+import { EXIT } from './exit.ts';
+
+// Starting is most of what a short command costs; the cache keeps the stripped and compiled sources.
+enableCompileCache();
+
+const { demoCommand } = await import('./commands/demo.ts');
+const { describeCommand } = await import('./commands/describe.ts');
+const { keysCommand } = await import('./commands/keys.ts');
+const { migrateCommand } = await import('./commands/migrate.ts');
+const { portfolioCommand } = await import('./commands/portfolio.ts');
+const { tenantCommand } = await import('./commands/tenant.ts');
+const { upCommand } = await import('./commands/up.ts');
+const { workerCommand } = await import('./commands/worker.ts');
+const { reportFailure } = await import('./failure.ts');
+const { releaseServers } = await import('#runtime/postgres/server.ts');
+
+export function buildProgram(): Command {
+  const program = new Command('relevo')
+    .description('Hands over a running card portfolio from an earlier processor, with closed books.')
+    .showHelpAfterError('(relevo help COMMAND shows how it is used)')
+    .addHelpText(
+      'after',
+      `
+Start here:
+  $ ./relevo demo                                    the main job, live, on this machine
+  $ ./relevo tenant add andina                       a tenant with its three cells
+  $ ./relevo portfolio validate FILE --cell andina/production
+  $ ./relevo migrate start FILE --cell andina/production --wait
+
+Exit status: 0 done and reconciled; 2 refused or not understood; 3 done, but dead letters wait; 1 anything else.
+State is kept under RELEVO_HOME (default .relevo); RELEVO_DATABASE_URL names a PostgreSQL server of your own.`,
+    );
+  for (const command of [
+    demoCommand(),
+    tenantCommand(),
+    keysCommand(),
+    portfolioCommand(),
+    migrateCommand(),
+    workerCommand(),
+    upCommand(),
+    describeCommand(),
+  ])
+    program.addCommand(command);
+  return program;
+}
+
+/** A terminal's Ctrl-C ends a command at once, but not before it has left the database server in order. */
+function leaveInOrder(signal: NodeJS.Signals, status: number): void {
+  process.once(signal, () => {
+    void releaseServers().finally(() => process.exit(status));
+  });
+}
+
+async function main(): Promise<void> {
+  leaveInOrder('SIGHUP', 129);
+  const json = process.argv.includes('--json');
+  const program = buildProgram();
+  const commands = [program];
+  for (let command = commands.pop(); command; command = commands.pop()) {
+    command.exitOverride();
+    commands.push(...command.commands);
+  }
+  try {
+    await program.parseAsync();
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      const asked = ['commander.helpDisplayed', 'commander.help', 'commander.version'].includes(error.code);
+      process.exitCode = asked ? EXIT.done : EXIT.refused;
+      if (json && !asked)
+        process.stdout.write(
+          `${JSON.stringify({ error: { code: 'bad_usage', message: error.message } }, null, 2)}\n`,
+        );
+      return;
+    }
+    process.exitCode = reportFailure(error, json);
+  }
+}
+
+if (import.meta.main) await main();

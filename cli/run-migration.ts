@@ -1,0 +1,182 @@
+import { existsSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Refusal } from '#runtime/refusal.ts';
+import {
+  type MigrationReport,
+  outcomesOf,
+  reportMigration,
+  sumOfChunks,
+} from '#services/migrations/books/report.ts';
+import { resultPath } from '#services/migrations/books/result-file.ts';
+import type { VerifiedFile } from '#services/migrations/file/verify-file.ts';
+import { type MigrationCell, migrationId } from '#services/migrations/migration-cell.ts';
+import {
+  closeWhenDone,
+  loadMigration,
+  runMock,
+  startMigration,
+  whileDriving,
+} from '#services/migrations/start-migration.ts';
+import { findMigration, type Migration, queueState } from '#services/migrations/store.ts';
+import { runWorker } from '#services/migrations/work/worker.ts';
+import { processName } from './commands/worker.ts';
+import { count } from './output.ts';
+import type { Progress } from './progress.ts';
+import { leaveWorkers, startWorkers, type Workers } from './workers.ts';
+
+export interface RunOptions {
+  readonly cellName: string;
+  readonly home: string;
+  readonly wait: boolean;
+  /** Worker processes; without it a small file is worked in this process alone. */
+  readonly workers: number | undefined;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+}
+
+/** Files up to this size (as sent) are not worth the start of worker processes. */
+const SMALL_FILE_BYTES = 4 * 1024 * 1024;
+const POLL_MS = 100;
+
+/** Verifies a file, brings it into the queue and, if asked, waits until its books are closed. */
+export async function runMigration(
+  cell: MigrationCell,
+  path: string,
+  options: RunOptions,
+): Promise<MigrationReport> {
+  const startedAt = performance.now();
+  const size = await sizeOf(path);
+  // Started now, the workers are warm when the file has been verified.
+  const workers = options.wait ? await beginWork(cell, options, size) : null;
+  try {
+    options.progress.begin('verify', size);
+    const started = await startMigration(cell, path, ({ lines, bytes }) =>
+      options.progress.update(Math.min(bytes, size), `${count(lines)} lines`),
+    );
+    options.progress.end();
+    if (started.verdict === 'refused') return await reportNow(cell, started.migration);
+    const { importNumber } = started.migration;
+    await bringIn(cell, started.migration, started.file, path, options);
+    if (!options.wait) {
+      const now = (await findMigration(cell.db, importNumber))!;
+      if (now.state === 'working')
+        leaveWorkers(options.cellName, options.workers ?? cell.settings.RELEVO_WORKERS, options.home);
+      return await reportNow(cell, now);
+    }
+    const report = await waitUntilClosed(cell, importNumber, options);
+    const seconds = Math.round(performance.now() - startedAt) / 1000;
+    return started.resumes ? report : withTiming(report, seconds);
+  } finally {
+    options.progress.end();
+    await workers?.stop();
+  }
+}
+
+/** Goes on with a migration that an earlier process left behind. */
+export async function continueMigration(
+  cell: MigrationCell,
+  migration: Migration,
+  options: RunOptions,
+): Promise<MigrationReport> {
+  if (migration.state === 'loading' && !migration.driven) return runMigration(cell, migration.path, options);
+  if (!options.wait) {
+    if (migration.state === 'working')
+      leaveWorkers(options.cellName, options.workers ?? cell.settings.RELEVO_WORKERS, options.home);
+    return reportNow(cell, migration);
+  }
+  const workers = await beginWork(cell, options, 0);
+  try {
+    return await waitUntilClosed(cell, migration.importNumber, options);
+  } finally {
+    options.progress.end();
+    await workers.stop();
+  }
+}
+
+/** Loads the file into the queue, or runs it as a mock, unless another process is at it or it is done. */
+async function bringIn(
+  cell: MigrationCell,
+  migration: Migration,
+  file: VerifiedFile,
+  path: string,
+  { progress }: RunOptions,
+): Promise<void> {
+  if (migration.state !== 'loading' || migration.paused) return;
+  const isMock = migration.kind === 'mock';
+  progress.begin(isMock ? 'rehearse' : 'load', file.scan.lines);
+  const onProgress = (lines: number) => progress.update(lines);
+  await whileDriving(cell, migration.importNumber, processName(), async () => {
+    if (isMock) await runMock(cell, migration, file, path, onProgress);
+    else await loadMigration(cell, migration, file, path, onProgress);
+  });
+  progress.end();
+}
+
+/** Workers for as long as this command waits: processes of their own, or this process for a small file. */
+async function beginWork(cell: MigrationCell, options: RunOptions, fileBytes: number): Promise<Workers> {
+  if (options.workers !== undefined || fileBytes > SMALL_FILE_BYTES)
+    return startWorkers(options.cellName, options.workers ?? cell.settings.RELEVO_WORKERS, options.home);
+  const stop = new AbortController();
+  const running = runWorker(cell, { name: processName(), signal: stop.signal });
+  return {
+    async stop() {
+      stop.abort();
+      await running;
+    },
+  };
+}
+
+/** Waits for the end of a migration, showing how far it is, and closes its books when nobody else does. */
+export async function waitUntilClosed(
+  cell: MigrationCell,
+  importNumber: number,
+  { progress, signal }: Pick<RunOptions, 'progress' | 'signal'>,
+): Promise<MigrationReport> {
+  const driver = processName();
+  let begun = false;
+  for (;;) {
+    const migration = await closeWhenDone(cell, importNumber, driver);
+    if (migration.state === 'completed' || migration.state === 'cancelled' || migration.state === 'refused') {
+      progress.end();
+      return reportNow(cell, migration);
+    }
+    const queue = await queueState(cell.db, importNumber);
+    const lines = Object.values(migration.rows).reduce((sum, rows) => sum + rows, 0);
+    if (!begun) progress.begin('migrate', lines);
+    begun = true;
+    progress.update(queue.linesDone, await noteOn(cell, migration, queue.lastError));
+    if (signal.aborted)
+      throw new Refusal('interrupted', `${migrationId(cell, importNumber)} was left at a chunk's edge.`, {
+        advice: `Go on with: relevo migrate resume ${migrationId(cell, importNumber)} --wait`,
+      });
+    await sleep(POLL_MS);
+  }
+}
+
+/** The outcomes so far and what is in the way, in a few words. */
+async function noteOn(cell: MigrationCell, migration: Migration, trouble: string | null): Promise<string> {
+  const outcomes = outcomesOf(await sumOfChunks(cell, migration.importNumber));
+  const words = Object.entries(outcomes).map(([outcome, lines]) => `${outcome} ${count(lines)}`);
+  if (migration.paused) words.unshift('PAUSED');
+  if (trouble) words.push(`trying again: ${trouble}`);
+  return words.join('  ');
+}
+
+export function reportNow(cell: MigrationCell, migration: Migration): Promise<MigrationReport> {
+  const path = resultPath(cell, migration.importNumber);
+  return reportMigration(cell, migration, { resultFile: existsSync(path) ? path : null });
+}
+
+function withTiming(report: MigrationReport, seconds: number): MigrationReport {
+  const cards = report.rows['C'] ?? 0;
+  return { ...report, seconds, cards_per_second: seconds > 0 ? Math.round(cards / seconds) : 0 };
+}
+
+async function sizeOf(path: string): Promise<number> {
+  try {
+    return (await stat(path)).size;
+  } catch {
+    throw new Refusal('no_such_file', `There is no file ${path}, or it may not be read.`);
+  }
+}

@@ -1,0 +1,56 @@
+import { type Database, openDatabase, openTrial } from '#runtime/database/database.ts';
+import type { Server } from '#runtime/postgres/server.ts';
+import { Refusal } from '#runtime/refusal.ts';
+import { Vault, type WrappedKey } from '#runtime/vault/vault.ts';
+import { type CellFile, keksOf, listCells, readCellFile } from './cell-file.ts';
+import { type CellName, cellText, databaseName, roleName } from './cell-name.ts';
+
+/** A way into one cell, for a process that holds its file. */
+export interface Cell {
+  readonly name: CellName;
+  readonly home: string;
+  readonly file: CellFile;
+  /** A pool under one of the cell's roles. Pools are closed with the cell. */
+  connect(role: string, connections: number): Database;
+  /** As `connect`, but nothing that happens on it stays. */
+  trial(role: string): Promise<Database>;
+  close(): Promise<void>;
+}
+
+export async function openCell(server: Server, home: string, name: CellName): Promise<Cell> {
+  const file = await readCellFile(home, name);
+  if (!file) throw await unknownCell(home, name);
+  const open: Database[] = [];
+  const url = (role: string) => server.urlFor(databaseName(name), roleName(name, role), file.passwords[role]);
+  const keep = (database: Database) => {
+    open.push(database);
+    return database;
+  };
+  const label = (role: string) => `relevo ${role}`;
+  return {
+    name,
+    home,
+    file,
+    connect: (role, connections) =>
+      keep(openDatabase(url(role), { connections, applicationName: label(role) })),
+    trial: async (role) => keep(await openTrial(url(role), label(role))),
+    async close() {
+      await Promise.all(open.splice(0).map((database) => database.close()));
+    },
+  };
+}
+
+async function unknownCell(home: string, name: CellName): Promise<Refusal> {
+  const known = await listCells(home);
+  const advice =
+    known.length > 0
+      ? `Known cells: ${known.map(cellText).join(', ')}.`
+      : `Make it with: relevo tenant add ${name.tenant}`;
+  return new Refusal('unknown_cell', `No cell ${cellText(name)} is known in ${home}.`, { advice });
+}
+
+/** Opens the cell's data keys. `db` belongs to a role of the PCI zone or to `keys`. */
+export async function openVault(cell: Cell, db: Database): Promise<Vault> {
+  const wrapped = await db.rows<WrappedKey>`select purpose, version, wrapped from cell.data_keys`;
+  return new Vault(keksOf(cell.file), wrapped);
+}

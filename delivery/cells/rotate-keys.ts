@@ -1,0 +1,46 @@
+import { clientFor } from '#runtime/calls.ts';
+import { unwrapKey, type WrappedKey, ROTATING_PURPOSES, wrapKey, wrapNewKey } from '#runtime/vault/vault.ts';
+import { serveCards } from '#services/cards/main.ts';
+import { keksOf, newKek, writeCellFile } from './cell-file.ts';
+import { type Cell, openVault } from './open-cell.ts';
+
+const CARDS_A_TIME = 2_000;
+
+/**
+ * Rotates a cell's keys: a new key-encryption key wraps every data key anew, the keys that seal get a new
+ * version, and card data is sealed with it. Older versions stay until nothing lies under them. Each step is
+ * durable before the next begins, so running it again after a crash goes on.
+ */
+export async function rotateKeys(cell: Cell) {
+  const db = cell.connect('keys', 1);
+  const older = keksOf(cell.file);
+  const kekVersion = older.at(-1)!.version + 1;
+  const file = { ...cell.file, keks: [...cell.file.keks, newKek(kekVersion, new Date())] };
+  await writeCellFile(cell.home, file);
+  const keks = keksOf(file);
+  const kek = keks.at(-1)!;
+
+  const keyVersion = await db.transaction(async (tx) => {
+    const stored = await tx.rows<WrappedKey>`select purpose, version, wrapped from cell.data_keys for update`;
+    const next = Math.max(...stored.map(({ version }) => version)) + 1;
+    const anew = stored.map((each) =>
+      wrapKey(kek, each.purpose, { version: each.version, key: unwrapKey(keks, each) }),
+    );
+    const made = ROTATING_PURPOSES.map((purpose) => wrapNewKey(kek, purpose, next));
+    for (const { purpose, version, wrapped } of [...anew, ...made])
+      await tx.run`
+        insert into cell.data_keys (purpose, version, wrapped) values (${purpose}, ${version}, ${wrapped})
+            on conflict (purpose, version) do update set wrapped = excluded.wrapped`;
+    return next;
+  });
+
+  const vault = await openVault({ ...cell, file }, db);
+  const cards = clientFor(serveCards(cell.connect('cards', 1), vault), 'keys');
+  let resealed = 0;
+  for (;;) {
+    const step = await cards.resealCards({ limit: CARDS_A_TIME });
+    if (step.resealed === 0) break;
+    resealed += step.resealed;
+  }
+  return { kek_version: kekVersion, key_version: keyVersion, resealed };
+}

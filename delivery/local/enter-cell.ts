@@ -1,0 +1,65 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { clientFor } from '#runtime/calls.ts';
+import type { Database } from '#runtime/database/database.ts';
+import type { Vault } from '#runtime/vault/vault.ts';
+import { serveCardholders } from '#services/cardholders/main.ts';
+import { serveCards } from '#services/cards/main.ts';
+import { serveLedger } from '#services/ledger/main.ts';
+import type { MigrationCell, Trial } from '#services/migrations/migration-cell.ts';
+import type { ImportClients } from '#services/migrations/work/importer.ts';
+import { loadCellKeys } from '../cells/cell-keys.ts';
+import { type Cell, openVault } from '../cells/open-cell.ts';
+import type { AllSettings } from './settings.ts';
+
+const CALLER = 'migrations';
+/** Per service and process: one for each chunk in hand. */
+const CONNECTIONS = 2;
+
+/** The services of a cell in one process, reached by `migrations` through the clients of their declarations. */
+function clients(
+  vault: Vault,
+  databases: Record<'cards' | 'cardholders' | 'ledger', Database>,
+): ImportClients {
+  return {
+    cards: clientFor(serveCards(databases.cards, vault), CALLER),
+    cardholders: clientFor(serveCardholders(databases.cardholders), CALLER),
+    ledger: clientFor(serveLedger(databases.ledger), CALLER),
+  };
+}
+
+/** Puts a cell's services into this process: what the commands and workers stand on. */
+export async function enterCell(cell: Cell, settings: AllSettings): Promise<MigrationCell> {
+  const db = cell.connect('migrations', CONNECTIONS + 2);
+  const vault = await openVault(cell, db);
+  const tempFolder = join(cell.home, 'tmp');
+  await mkdir(tempFolder, { recursive: true, mode: 0o700 });
+  return {
+    ...cell.name,
+    db,
+    vault,
+    clients: clients(vault, {
+      cards: cell.connect('cards', CONNECTIONS),
+      cardholders: cell.connect('cardholders', CONNECTIONS),
+      ledger: cell.connect('ledger', CONNECTIONS),
+    }),
+    keys: await loadCellKeys(db, vault),
+    settings,
+    resultsFolder: join(cell.home, 'results'),
+    tempFolder,
+    trial: () => openTrialServices(cell, vault),
+  };
+}
+
+async function openTrialServices(cell: Cell, vault: Vault): Promise<Trial> {
+  const [db, cards, cardholders, ledger] = await Promise.all(
+    ['migrations', 'cards', 'cardholders', 'ledger'].map((role) => cell.trial(role)),
+  );
+  return {
+    db,
+    clients: clients(vault, { cards, cardholders, ledger }),
+    async close() {
+      await Promise.all([db, cards, cardholders, ledger].map((database) => database.close()));
+    },
+  };
+}

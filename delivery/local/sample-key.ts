@@ -1,0 +1,36 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { PrivateKey } from 'openpgp';
+import { generateCellKey, readPrivateKey } from '#runtime/openpgp/keys.ts';
+import { listKeys, storeKey } from '../cells/cell-keys.ts';
+import { type Cell, openVault } from '../cells/open-cell.ts';
+
+/**
+ * The key with which this home plays the tenant and signs synthetic portfolios. Its private half lies here in
+ * the clear, so it must never speak for a tenant whose own key is registered in production.
+ */
+export async function sampleKey(home: string, tenant: string): Promise<PrivateKey> {
+  const folder = join(home, 'sample-keys');
+  const path = join(folder, `${tenant}.asc`);
+  const known = await readFile(path).catch(() => null);
+  if (known) return readPrivateKey(known);
+  const key = await generateCellKey({ name: `${tenant} (synthetic portfolios only)` });
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await writeFile(path, key.armor(), { mode: 0o600, flag: 'wx' });
+  return key;
+}
+
+/** Registers the sample key where that is safe; answers whether the cell takes files signed with it. */
+export async function registerSampleKey(cell: Cell, key: PrivateKey): Promise<boolean> {
+  const db = cell.connect('keys', 1);
+  const fingerprint = key.getFingerprint().toUpperCase();
+  const tenantKeys = (await listKeys(db)).filter(({ owner }) => owner === 'tenant');
+  if (tenantKeys.some((known) => known.fingerprint.toUpperCase() === fingerprint)) return true;
+  if (cell.name.environment === 'production' && tenantKeys.length > 0) return false;
+  await storeKey(db, await openVault(cell, db), {
+    owner: 'tenant',
+    fingerprint,
+    publicKey: key.toPublic().armor(),
+  });
+  return true;
+}

@@ -1,0 +1,24 @@
+import { path, secretUrl } from '#declare/setting.ts';
+import { readSettings } from '#runtime/settings/read-settings.ts';
+import { services } from '#services/all.ts';
+import { migrationSettings } from '#services/migrations/service.ts';
+
+/** What the platform itself is told; services declare their own settings. */
+export const platformSettings = {
+  RELEVO_HOME: path({
+    text: 'Where cells keep their key files, the embedded database its data, and result files are written.',
+    fallback: '.relevo',
+  }),
+  RELEVO_DATABASE_URL: secretUrl({
+    text: 'A PostgreSQL server to use instead of the embedded one, with a role that may create databases and roles.',
+  }),
+} as const;
+
+/** Every setting there is, for the generated reference. */
+export const allSettings = Object.assign({}, platformSettings, ...services.map(({ settings }) => settings));
+
+/** All settings a command may need, read together so that all mistakes come to light at once. */
+export const readAllSettings = (environment: NodeJS.ProcessEnv) =>
+  readSettings({ ...platformSettings, ...migrationSettings }, environment);
+
+export type AllSettings = ReturnType<typeof readAllSettings>;

@@ -1,0 +1,123 @@
+import { createReadStream } from 'node:fs';
+import { openMessage } from '#runtime/openpgp/open-message.ts';
+import { EnvelopeRefusal } from '#runtime/openpgp/refusal.ts';
+import { Refusal } from '#runtime/refusal.ts';
+import { type Scan, scanPortfolio } from '../portfolio/scan.ts';
+import type { PlaintextRefusal } from '../portfolio/refusal.ts';
+import type { Header } from '../portfolio/header.ts';
+import type { MigrationCell } from '../migration-cell.ts';
+import { findSameFile, isFileIdTaken, type Migration, nextSequence } from '../store.ts';
+
+const READ_BYTES = 256 * 1024;
+
+/** The plaintext of a portfolio, UNVERIFIED until its end: see `openMessage`. */
+export const openPortfolio = (cell: MigrationCell, path: string) =>
+  openMessage(createReadStream(path, { highWaterMark: READ_BYTES }), {
+    decryptionKeys: cell.keys.cell,
+    verificationKeys: cell.keys.tenant,
+    maxPlaintextBytes: cell.settings.RELEVO_PLAINTEXT_BYTES_MAX,
+  });
+
+/** A file that is turned away, with the code of the contract and a sentence for its sender. */
+export interface FileRefusal {
+  readonly code: string;
+  readonly message: string;
+}
+
+/** A file whose every byte, signature and total was checked; nothing of it is stored yet. */
+export interface VerifiedFile {
+  readonly header: Header;
+  readonly scan: Scan;
+  readonly signer: string;
+  /** The date by which birth dates are judged, so that a resumed migration judges alike. */
+  readonly judgedOn: string;
+}
+
+export type Verification =
+  | { readonly verdict: 'verified'; readonly file: VerifiedFile }
+  | { readonly verdict: 'known'; readonly earlier: Migration; readonly file: VerifiedFile }
+  | { readonly verdict: 'refused'; readonly refusal: FileRefusal; readonly fileId: string | null };
+
+export type VerifyProgress = (progress: { bytes: number; lines: number }) => void;
+
+/** Pass one: reads the whole file, keeps none of it, and answers whether it may be loaded. */
+export async function verifyFile(
+  cell: MigrationCell,
+  path: string,
+  options: { judgedOn?: string; onProgress?: VerifyProgress } = {},
+): Promise<Verification> {
+  const judgedOn = options.judgedOn ?? new Date().toISOString().slice(0, 10);
+  const message = openPortfolio(cell, path);
+  let scan: Scan;
+  try {
+    scan = await scanPortfolio(message.plaintext, {
+      today: judgedOn,
+      tempDirectory: cell.tempFolder,
+      onProgress: options.onProgress,
+    });
+  } catch (error) {
+    if (error instanceof EnvelopeRefusal)
+      return { verdict: 'refused', refusal: { code: error.code, message: error.message }, fileId: null };
+    throw readFailure(error, path);
+  }
+  const { header, refusal } = scan;
+  if (!header) return refused(refusal!, null);
+  const file: VerifiedFile = { header, scan, signer: message.verified().signer, judgedOn };
+  const earlier = await findSameFile(cell.db, scan.plaintextSha256);
+  if (earlier) return { verdict: 'known', earlier, file };
+  const atCell = await refusalHere(cell, header);
+  if (atCell) return { verdict: 'refused', refusal: atCell, fileId: header.fileId };
+  if (refusal) return refused(refusal, header.fileId);
+  return { verdict: 'verified', file };
+}
+
+function readFailure(error: unknown, path: string): unknown {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === 'ENOENT') return new Refusal('no_such_file', `There is no file ${path}.`);
+  if (code === 'EISDIR') return new Refusal('no_such_file', `${path} is a folder, not a portfolio file.`);
+  if (code === 'EACCES') return new Refusal('file_not_readable', `${path} may not be read by this user.`);
+  if (code === 'ENOSPC')
+    return new Refusal('disk_full', 'The disk is full; verifying needs some room for temporary files.', {
+      advice: 'Free some space and start the same file again.',
+    });
+  return error;
+}
+
+/** The refusals that depend on the cell, in order: wrong_cell, file_id_reused, bad_sequence. */
+async function refusalHere(cell: MigrationCell, header: Header): Promise<FileRefusal | null> {
+  if (header.tenant !== cell.tenant || header.environment !== cell.environment)
+    return {
+      code: 'wrong_cell',
+      message: `The file is for ${header.tenant}/${header.environment}, this cell is ${cell.tenant}/${cell.environment}. Send it to the cell that its header names.`,
+    };
+  if (await isFileIdTaken(cell.db, header.fileId))
+    return {
+      code: 'file_id_reused',
+      message: `file_id ${header.fileId} was loaded here before with other content. Give the new file an id of its own.`,
+    };
+  if (header.kind === 'mock') return null;
+  const next = await nextSequence(cell.db, header.source);
+  if (header.sequence !== next)
+    return {
+      code: 'bad_sequence',
+      message: `The file carries sequence ${header.sequence}, the next one of ${header.source} here is ${next}. Send the files of a source in order, without gaps.`,
+    };
+  return null;
+}
+
+function refused(refusal: PlaintextRefusal, fileId: string | null): Verification {
+  return { verdict: 'refused', refusal: { code: refusal.code, message: sentence(refusal) }, fileId };
+}
+
+function sentence(refusal: PlaintextRefusal): string {
+  switch (refusal.code) {
+    case 'bad_header':
+      return `The file must begin with a valid H line: ${refusal.detail}.`;
+    case 'unsupported_version':
+      return `This file's format version is not supported: ${refusal.detail}.`;
+    case 'missing_trailer':
+      return `The file must end with its one T line: ${refusal.detail}. It may have been cut or joined.`;
+    case 'control_totals_mismatch':
+      return `The trailer and the file disagree: ${refusal.detail}. Make the file again, complete.`;
+  }
+}

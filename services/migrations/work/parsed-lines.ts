@@ -1,0 +1,164 @@
+import type { BatchCmac } from '#runtime/vault/cmac.ts';
+import { markAsIds } from '#runtime/vault/derived-ids.ts';
+import type { Vault } from '#runtime/vault/vault.ts';
+import { type RowCheck, Utf8Lines } from '../portfolio/check-row.ts';
+import { C, O, W } from '../portfolio/records.ts';
+import { Fields, splitLine } from '../portfolio/split-line.ts';
+import type { ChunkLines } from '../queue/chunk-payload.ts';
+import type { Reason, RecordType } from './outcome.ts';
+
+const CODE_BYTES = 16;
+const COMMA = 0x2c;
+const NONE = -1;
+
+/** Sets the ids of cards, accounts and so on apart: the same external id may name one of each. */
+const ID_KIND = { card: 0x43, account: 0x41, cardholder: 0x48, hold: 0x4f, token: 0x57 } as const;
+
+/** The coders of one worker. Each keeps buffers, so they are made once and used chunk after chunk. */
+export class LineCoders {
+  readonly ids: BatchCmac;
+  readonly panIndexes: BatchCmac;
+  readonly contents: BatchCmac;
+
+  constructor(vault: Vault) {
+    this.ids = vault.coder('ids');
+    this.panIndexes = vault.coder('pan-index');
+    this.contents = vault.coder('content');
+  }
+}
+
+/**
+ * The lines of a chunk, split and judged each by itself, with the ids and keyed codes of those that stand.
+ * Positions within a line are not kept: `fieldsOf` splits it again, which is cheaper than keeping 36 numbers.
+ */
+export class ParsedLines {
+  readonly count: number;
+  readonly numbers: Uint32Array;
+  readonly types: RecordType[] = [];
+  readonly externalIds: string[] = [];
+  /** Why the line itself is rejected; null where it stands. */
+  readonly reasons: (Reason | null)[] = [];
+  /** Ids of the lines that stand; `C`: card, account, cardholder; `O`: hold, card; `W`: token, card. */
+  readonly ids: Buffer;
+  readonly contents: Buffer;
+  readonly panIndexes: Buffer;
+  readonly #chunk: ChunkLines;
+  readonly #idAt: Int32Array;
+  readonly #contentAt: Int32Array;
+  readonly #panAt: Int32Array;
+  readonly #fields = new Fields();
+
+  constructor(chunk: ChunkLines, check: RowCheck, coders: LineCoders) {
+    this.#chunk = chunk;
+    this.count = chunk.count;
+    this.numbers = chunk.numbers;
+    this.#idAt = new Int32Array(chunk.count).fill(NONE);
+    this.#contentAt = new Int32Array(chunk.count).fill(NONE);
+    this.#panAt = new Int32Array(chunk.count).fill(NONE);
+    const utf8 = new Utf8Lines(chunk.bytes);
+    const fields = this.#fields;
+    for (let i = 0; i < chunk.count; i++) {
+      splitLine(chunk.bytes, chunk.starts[i], chunk.ends[i], fields);
+      const reason = check.check(fields, utf8.isValid(chunk.starts[i], chunk.ends[i]));
+      this.reasons.push(reason);
+      this.types.push(fields.type === 'H' || fields.type === 'T' ? '?' : fields.type);
+      this.externalIds.push(
+        reason ? check.externalId(fields) : fields.source.toString('latin1', fields.start[1], fields.end[1]),
+      );
+      if (!reason) this.#addCodes(i, fields, coders);
+    }
+    this.ids = markAsIds(coders.ids.macs());
+    this.contents = coders.contents.macs();
+    this.panIndexes = coders.panIndexes.macs();
+  }
+
+  /** The fields of line `i`, good until the next call. */
+  fieldsOf(i: number): Fields {
+    splitLine(this.#chunk.bytes, this.#chunk.starts[i], this.#chunk.ends[i], this.#fields);
+    return this.#fields;
+  }
+
+  /** The bytes of line `i` as they came. */
+  bytesOf(i: number): Buffer {
+    return this.#chunk.bytes.subarray(this.#chunk.starts[i], this.#chunk.ends[i]);
+  }
+
+  /** Where line `i`'s own id (card, hold or token) lies in `ids`. */
+  ownIdAt(i: number): number {
+    return this.#idAt[i];
+  }
+
+  accountIdAt(i: number): number {
+    return this.#idAt[i] + CODE_BYTES;
+  }
+
+  cardholderIdAt(i: number): number {
+    return this.#idAt[i] + 2 * CODE_BYTES;
+  }
+
+  /** The card that an `O` or `W` line hangs on. */
+  linkedCardIdAt(i: number): number {
+    return this.#idAt[i] + CODE_BYTES;
+  }
+
+  contentAt(i: number): number {
+    return this.#contentAt[i];
+  }
+
+  cardholderContentAt(i: number): number {
+    return this.#contentAt[i] + CODE_BYTES;
+  }
+
+  panIndexAt(i: number): number {
+    return this.#panAt[i];
+  }
+
+  #addCodes(i: number, fields: Fields, { ids, contents, panIndexes }: LineCoders): void {
+    const addId = (kind: number, field: number) => {
+      ids.appendByte(kind);
+      ids.append(fields.source, fields.start[field], fields.end[field]);
+      return ids.end() * CODE_BYTES;
+    };
+    const addContent = (from: number, to: number) => {
+      appendContent(contents, fields, from, to);
+      return contents.end() * CODE_BYTES;
+    };
+    switch (fields.type) {
+      case 'C':
+        this.#idAt[i] = addId(ID_KIND.card, C.external_card_id);
+        addId(ID_KIND.account, C.external_account_id);
+        addId(ID_KIND.cardholder, C.external_cardholder_id);
+        this.#contentAt[i] = addContent(0, C.embossed_name);
+        addContent(C.given_names, C.country);
+        this.#panAt[i] = panIndexes.add(fields.source, fields.start[C.pan], fields.end[C.pan]) * CODE_BYTES;
+        return;
+      case 'O':
+        this.#idAt[i] = addId(ID_KIND.hold, O.external_hold_id);
+        addId(ID_KIND.card, O.external_card_id);
+        this.#contentAt[i] = addContent(0, O.expires_at);
+        return;
+      default:
+        this.#idAt[i] = addId(ID_KIND.token, W.external_token_ref);
+        addId(ID_KIND.card, W.external_card_id);
+        this.#contentAt[i] = addContent(0, W.expiry);
+    }
+  }
+}
+
+/**
+ * What the fields `from` to `to` say, however they were quoted: the fields joined by commas, a comma inside a
+ * field as NUL, which no field that stands can hold.
+ */
+function appendContent(contents: BatchCmac, fields: Fields, from: number, to: number): void {
+  const { source, start, end } = fields;
+  let unquoted = true;
+  for (let f = from; f < to && unquoted; f++) unquoted = end[f] + 1 === start[f + 1];
+  if (unquoted) {
+    contents.append(source, start[from], end[to]);
+    return;
+  }
+  for (let f = from; f <= to; f++) {
+    if (f > from) contents.appendByte(COMMA);
+    for (let at = start[f]; at < end[f]; at++) contents.appendByte(source[at] === COMMA ? 0 : source[at]);
+  }
+}

@@ -1,0 +1,71 @@
+import type { Tx } from '#runtime/database/database.ts';
+import type { RowCheck } from '../portfolio/check-row.ts';
+import type { ChunkLines } from '../queue/chunk-payload.ts';
+import { CARDS_PHASE } from '../queue/chunk-queue.ts';
+import { Claims } from './claims.ts';
+import { CardImport, cardClaimKeys, cardOrderKeys, takeBackCards } from './import-cards.ts';
+import { LinkImport, linkOrderKeys } from './import-links.ts';
+import type { ImportContext } from './importer.ts';
+import { isolateRows } from './isolate-rows.ts';
+import { LineResults } from './line-results.ts';
+import { LineCoders, ParsedLines } from './parsed-lines.ts';
+import { waves } from './waves.ts';
+
+export interface ProcessedChunk {
+  readonly lines: ParsedLines;
+  readonly results: LineResults;
+  /** What the accepted lines of an ordered chunk laid claim to. */
+  readonly claims: Claims | null;
+}
+
+/** Works the chunks of one file, one after the other; its buffers serve them all. */
+export class ChunkProcessor {
+  readonly #context: ImportContext;
+  readonly #db: Tx;
+  readonly #check: RowCheck;
+  readonly #coders: LineCoders;
+  readonly #cards: CardImport;
+  readonly #links: LinkImport;
+
+  /** `db` is the migrations service's own database, where claims and dead letters lie. */
+  constructor(context: ImportContext, db: Tx, check: RowCheck) {
+    this.#context = context;
+    this.#db = db;
+    this.#check = check;
+    this.#coders = new LineCoders(context.vault);
+    this.#cards = new CardImport(context);
+    this.#links = new LinkImport(context, (ids) => findDeadCards(db, context.importNumber, ids));
+  }
+
+  async process(chunk: ChunkLines, phase: number, ordered: boolean): Promise<ProcessedChunk> {
+    const lines = new ParsedLines(chunk, this.#check, this.#coders);
+    const results = new LineResults(lines);
+    const rows = Array.from({ length: lines.count }, (_, i) => i).filter((i) => results.isOpen(i));
+    const isCards = phase === CARDS_PHASE;
+    const claims = ordered ? await this.#loadClaims(lines, rows, isCards) : null;
+    const orderKeys = isCards ? cardOrderKeys : linkOrderKeys;
+    const importer = isCards ? this.#cards : this.#links;
+    for (const wave of ordered ? waves(rows, (i) => orderKeys(lines, i)) : [rows])
+      await isolateRows(
+        wave,
+        (some) => importer.run(lines, some, results, claims),
+        async (i, reason) => {
+          await takeBackCards(this.#context, lines, [i]);
+          results.die(i, reason);
+        },
+      );
+    return { lines, results, claims };
+  }
+
+  #loadClaims(lines: ParsedLines, rows: readonly number[], isCards: boolean): Promise<Claims> {
+    const keys = rows.flatMap((i) => (isCards ? cardClaimKeys : linkOrderKeys)(lines, i));
+    return Claims.load(this.#db, this.#context.importNumber, keys);
+  }
+}
+
+async function findDeadCards(db: Tx, importNumber: number, externalCardIds: string[]): Promise<Set<string>> {
+  const dead = await db.rows<{ id: string }>`
+    select external_id as id from migrations.dead_letters
+     where import_number = ${importNumber} and record_type = 'C' and external_id = any(${externalCardIds})`;
+  return new Set(dead.map(({ id }) => id));
+}

@@ -1,0 +1,61 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { MigrationCell } from '../migration-cell.ts';
+import { extendLeases, type Lease, leaseChunk } from '../queue/chunk-queue.ts';
+import { describeFailure } from './failure.ts';
+import { ChunkWorker } from './work-chunk.ts';
+
+/** Chunks in hand at once: while PostgreSQL writes one, the next is read. */
+const CHUNKS_AT_ONCE = 2;
+const IDLE_MS_MIN = 20;
+const IDLE_MS_MAX = 250;
+
+export interface WorkerOptions {
+  /** Names this process in leases; no two that run at once may share it. */
+  readonly name: string;
+  readonly signal: AbortSignal;
+  /** Asked when there is nothing to do; the worker ends when it answers true. */
+  readonly mayEnd?: () => Promise<boolean>;
+  readonly onTrouble?: (message: string) => void;
+}
+
+/**
+ * Works the cell's queue until the signal comes (then at the edge of the chunks in hand) or there is no more to
+ * do. A database that cannot be reached is waited for: the leases of this worker run out meanwhile, and whoever
+ * comes first goes on.
+ */
+export async function runWorker(cell: MigrationCell, options: WorkerOptions): Promise<void> {
+  const lease: Lease = { worker: options.name, seconds: cell.settings.RELEVO_LEASE_SECONDS };
+  const heartbeat = setInterval(
+    () => {
+      extendLeases(cell.db, lease).catch(() => {}); // the next beat or the next chunk will tell
+    },
+    (lease.seconds * 1000) / 3,
+  );
+  try {
+    await Promise.all(Array.from({ length: CHUNKS_AT_ONCE }, () => workLoop(cell, lease, options)));
+  } finally {
+    clearInterval(heartbeat);
+  }
+}
+
+async function workLoop(cell: MigrationCell, lease: Lease, options: WorkerOptions): Promise<void> {
+  const { signal } = options;
+  const worker = new ChunkWorker(cell);
+  let idleMs = IDLE_MS_MIN;
+  while (!signal.aborted) {
+    try {
+      const chunk = await leaseChunk(cell.db, lease);
+      if (chunk) {
+        await worker.work(chunk);
+        idleMs = IDLE_MS_MIN;
+        continue;
+      }
+      if (await options.mayEnd?.()) return;
+    } catch (error) {
+      options.onTrouble?.(describeFailure(error));
+      idleMs = IDLE_MS_MAX;
+    }
+    await sleep(idleMs, undefined, { signal }).catch(() => {});
+    idleMs = Math.min(idleMs * 2, IDLE_MS_MAX);
+  }
+}
