@@ -120,6 +120,11 @@ export class ColumnBuffer {
     this.int8((utcMs - POSTGRES_EPOCH_MS) * 1000);
   }
 
+  /** The values of an int4 column without nulls. */
+  int4s(): number[] {
+    return Array.from({ length: this.count }, (_, i) => this.#bytes.readInt32BE(HEADER_BYTES + i * 8 + 4));
+  }
+
   /** The finished array. It shares memory with the column and holds until `clear` or the next value. */
   array(): Buffer {
     this.#bytes.writeInt32BE(this.count === 0 ? 0 : 1, 0);

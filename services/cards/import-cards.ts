@@ -16,8 +16,10 @@ export const importCards =
   ({ importNumber, rows }: { importNumber: number; rows: Cards }): Promise<RowException[]> =>
     db.transaction(async (tx) => {
       await passImportGate(tx, 'cards', importNumber);
-      if ((await insertNew(tx, importNumber, rows)) === rows.rows) return [];
-      const exceptions = (await compareWithHere(tx, importNumber, rows)).flatMap(decide);
+      const created = new Set(await insertNew(tx, importNumber, rows));
+      if (created.size === rows.rows) return [];
+      const others = rows.columns.line.int4s().filter((line) => !created.has(line));
+      const exceptions = (await compareWithHere(tx, importNumber, rows, others)).flatMap(decide);
       const update = exceptions.filter(({ outcome, replayed }) => outcome === 'updated' && !replayed);
       if (update.length > 0) {
         const lines = update.map(({ line }) => line);
@@ -28,22 +30,30 @@ export const importCards =
       return exceptions.map(({ line, outcome, code }) => ({ line, outcome, code }));
     });
 
-const insertNew = (tx: Tx, importNumber: number, rows: Cards) => tx.run`
-  insert into cards.cards
-    (card_id, cardholder_id, account_id, pan_index, content_mac, version, daily_limit_minor, monthly_limit_minor,
-     import_number, import_line, issued_on, pin_tries_left, import_outcome, external_card_id, pan_first6,
-     pan_last4, pan_sealed, expiry, pan_sequence, service_code, status, status_reason, card_type, product,
-     pin_format, pin_key_id, pin_sealed, embossed_name)
-  select card_id, cardholder_id, account_id, pan_index, content_mac, version, daily_limit_minor,
-         monthly_limit_minor, ${importNumber}, line, issued_on, pin_tries_left, 'migrated', external_card_id,
-         pan_first6, pan_last4, pan_sealed, expiry, pan_sequence, service_code, status, status_reason, card_type,
-         product, pin_format, pin_key_id, pin_sealed, embossed_name
-    from ${rows.table('sent')}
-   where operation = 'upsert'
-     and not exists (select from cards.claimed_pans claim
-                      where claim.pan_index = sent.pan_index and claim.card_id <> sent.card_id)
-   order by card_id
-      on conflict do nothing`;
+/** Answers the lines whose card was not here yet. */
+async function insertNew(tx: Tx, importNumber: number, rows: Cards): Promise<number[]> {
+  const [{ lines }] = await tx.rows<{ lines: number[] | null }>`
+    with created as (
+      insert into cards.cards
+        (card_id, cardholder_id, account_id, pan_index, content_mac, version, daily_limit_minor, monthly_limit_minor,
+         import_number, import_line, issued_on, pin_tries_left, import_outcome, external_card_id, pan_first6,
+         pan_last4, pan_sealed, expiry, pan_sequence, service_code, status, status_reason, card_type, product,
+         pin_format, pin_key_id, pin_sealed, embossed_name)
+      select card_id, cardholder_id, account_id, pan_index, content_mac, version, daily_limit_minor,
+             monthly_limit_minor, ${importNumber}, line, issued_on, pin_tries_left, 'migrated', external_card_id,
+             pan_first6, pan_last4, pan_sealed, expiry, pan_sequence, service_code, status, status_reason, card_type,
+             product, pin_format, pin_key_id, pin_sealed, embossed_name
+        from ${rows.table('sent')}
+       where operation = 'upsert'
+         and not exists (select from cards.claimed_pans claim
+                          where claim.pan_index = sent.pan_index and claim.card_id <> sent.card_id)
+       order by card_id
+          on conflict do nothing
+      returning import_line
+    )
+    select array_agg(import_line) as lines from created`;
+  return lines ?? [];
+}
 
 interface Comparison {
   line: number;
@@ -56,7 +66,7 @@ interface Comparison {
   earlier: 'migrated' | 'updated' | null;
 }
 
-const compareWithHere = (tx: Tx, importNumber: number, rows: Cards) => tx.rows<Comparison>`
+const compareWithHere = (tx: Tx, importNumber: number, rows: Cards, lines: number[]) => tx.rows<Comparison>`
   select sent.line,
          here.card_id is not null as present,
          coalesce(here.content_mac = sent.content_mac, false) as "sameContent",
@@ -72,6 +82,7 @@ const compareWithHere = (tx: Tx, importNumber: number, rows: Cards) => tx.rows<C
     left join cards.replaced_cards replaced
            on replaced.card_id = sent.card_id
           and (replaced.image).import_number = ${importNumber} and (replaced.image).import_line = sent.line
+   where sent.line = any(${lines})
    order by sent.line`;
 
 type Decision = RowException & { replayed: boolean };

@@ -6,27 +6,31 @@ import type { accountRow } from './service.ts';
 
 type Accounts = Batch<typeof accountRow>;
 
+/** What was moved between the clearing account and the accounts, in minor units by currency. */
+type Moved = Map<string, bigint>;
+
 /**
  * Brings each account to the balance that a file states for it, by a transfer against the clearing account.
  * An account is stated once per import; several cards of one file share an account and say the same of it.
+ *
+ * The clearing account is one row that every chunk needs, so it is touched last: its lock is held for one
+ * statement and the commit.
  */
 export const stateAccounts =
   (db: Database) =>
   ({ importNumber, rows }: { importNumber: number; rows: Accounts }): Promise<number[]> =>
     db.transaction(async (tx) => {
       await passImportGate(tx, 'ledger', importNumber);
-      if ((await open(tx, importNumber, rows)) === rows.rows) return [];
-      await restate(tx, importNumber, rows);
-      const others = await tx.rows<{ line: number }>`
-        select sent.line
-          from ${rows.table('sent')} join ledger.accounts here using (account_id)
-         where (here.stated_by_import, here.stated_by_line) is distinct from (${importNumber}, sent.line)`;
-      return others.map(({ line }) => line);
+      const moved: Moved = new Map();
+      const here = await open(tx, importNumber, rows, moved);
+      const others = here.length > 0 ? await restate(tx, importNumber, rows, here, moved) : [];
+      await clear(tx, moved);
+      return others;
     });
 
-/** Opens the accounts that are not here yet, each with its opening transfer; answers how many. */
-async function open(tx: Tx, importNumber: number, rows: Accounts): Promise<number> {
-  const [{ opened }] = await tx.rows<{ opened: bigint }>`
+/** Opens the accounts that are not here yet, each with its opening transfer; answers the lines of the others. */
+async function open(tx: Tx, importNumber: number, rows: Accounts, moved: Moved): Promise<number[]> {
+  const opened = await tx.rows<{ currency: string; minor: string; lines: number[] }>`
     with opened as (
       insert into ledger.accounts
         (account_id, posted_minor, credit_limit_minor, opened_by_import, stated_by_import, stated_by_line,
@@ -36,7 +40,7 @@ async function open(tx: Tx, importNumber: number, rows: Accounts): Promise<numbe
         from ${rows.table('sent')}
        order by account_id, line
           on conflict do nothing
-      returning account_id, currency, posted_minor
+      returning account_id, currency, posted_minor, stated_by_line
     ), moved as (
       insert into ledger.transfers
         (debit_account_id, credit_account_id, amount_minor, import_number, currency, reason)
@@ -45,33 +49,41 @@ async function open(tx: Tx, importNumber: number, rows: Accounts): Promise<numbe
              abs(posted_minor), ${importNumber}, currency, 'opening_balance'
         from opened
        where posted_minor <> 0
-    ), cleared as (
-      insert into ledger.accounts (account_id, posted_minor, account_type, currency)
-      select ${clearingAccountId}, -sum(posted_minor), 'clearing', currency
-        from opened
-       group by currency
-       order by currency
-          on conflict (account_id) do update set posted_minor = accounts.posted_minor + excluded.posted_minor
     )
-    select count(*) as opened from opened`;
-  return Number(opened);
+    select currency, sum(posted_minor)::text as minor, array_agg(stated_by_line) as lines
+      from opened group by currency`;
+  const isOpened = new Set<number>();
+  for (const { currency, minor, lines } of opened) {
+    add(moved, currency, minor);
+    for (const line of lines) isOpened.add(line);
+  }
+  return isOpened.size === rows.rows ? [] : rows.columns.line.int4s().filter((line) => !isOpened.has(line));
 }
 
-/** Accounts that an earlier import stated: a transfer of the difference brings them to what is stated now. */
-async function restate(tx: Tx, importNumber: number, rows: Accounts): Promise<void> {
+/**
+ * Accounts that an earlier import stated are brought to what is stated now by a transfer of the difference.
+ * Answers the lines that did not state their account, because another line of this import had.
+ */
+async function restate(
+  tx: Tx,
+  importNumber: number,
+  rows: Accounts,
+  lines: number[],
+  moved: Moved,
+): Promise<number[]> {
   // In account order, so that two chunks which share accounts cannot wait for each other.
   await tx.run`
     select from ledger.accounts
-     where account_id in (select account_id from ${rows.table('sent')})
+     where account_id in (select account_id from ${rows.table('sent')} where line = any(${lines}))
      order by account_id
        for update`;
-  await tx.run`
+  const restated = await tx.rows<{ currency: string; minor: string }>`
     with restated as (
       select distinct on (here.account_id)
              here as image, sent.line, sent.posted_minor, sent.credit_limit_minor,
              sent.posted_minor - here.posted_minor as difference, here.account_id, here.currency
         from ${rows.table('sent')} join ledger.accounts here using (account_id)
-       where here.stated_by_import is distinct from ${importNumber}
+       where sent.line = any(${lines}) and here.stated_by_import is distinct from ${importNumber}
        order by here.account_id, sent.line
     ), kept as (
       insert into ledger.replaced_statements (account_id, replaced_by_import, image)
@@ -84,17 +96,35 @@ async function restate(tx: Tx, importNumber: number, rows: Accounts): Promise<vo
              abs(difference), ${importNumber}, currency, 'restated_balance'
         from restated
        where difference <> 0
-    ), cleared as (
-      insert into ledger.accounts (account_id, posted_minor, account_type, currency)
-      select ${clearingAccountId}, -sum(difference), 'clearing', currency
+    ), stated as (
+      update ledger.accounts here
+         set posted_minor = restated.posted_minor, credit_limit_minor = restated.credit_limit_minor,
+             stated_by_import = ${importNumber}, stated_by_line = restated.line
         from restated
-       group by currency
-       order by currency
-          on conflict (account_id) do update set posted_minor = accounts.posted_minor + excluded.posted_minor
+       where here.account_id = restated.account_id
     )
-    update ledger.accounts here
-       set posted_minor = restated.posted_minor, credit_limit_minor = restated.credit_limit_minor,
-           stated_by_import = ${importNumber}, stated_by_line = restated.line
-      from restated
-     where here.account_id = restated.account_id`;
+    select currency, sum(difference)::text as minor from restated group by currency`;
+  for (const { currency, minor } of restated) add(moved, currency, minor);
+  const others = await tx.rows<{ line: number }>`
+    select sent.line
+      from ${rows.table('sent')} join ledger.accounts here using (account_id)
+     where sent.line = any(${lines})
+       and (here.stated_by_import, here.stated_by_line) is distinct from (${importNumber}, sent.line)`;
+  return others.map(({ line }) => line);
 }
+
+/** The other side of all that was moved, opened with the first movement of its currency. */
+async function clear(tx: Tx, moved: Moved): Promise<void> {
+  const currencies = [...moved.keys()].sort();
+  if (currencies.length === 0) return;
+  await tx.run`
+    insert into ledger.accounts (account_id, posted_minor, account_type, currency)
+    select ${clearingAccountId}, -minor, 'clearing', currency
+      from unnest(${currencies}::text[], ${currencies.map((currency) => moved.get(currency)!)}::int8[])
+        as moved(currency, minor)
+     order by currency
+        on conflict (account_id) do update set posted_minor = accounts.posted_minor + excluded.posted_minor`;
+}
+
+const add = (moved: Moved, currency: string, minor: string) =>
+  moved.set(currency, (moved.get(currency) ?? 0n) + BigInt(minor));

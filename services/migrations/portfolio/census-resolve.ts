@@ -191,5 +191,5 @@ function visit(share: Share, visitRecord: Visit): void {
 
 /** The bits that choose the bucket are the same in all records of a list. */
 function isIn({ pass, passes }: Share, low: number): boolean {
-  return passes > 0 || (low >>> BUCKET_BITS) % passes === pass;
+  return passes === 1 || (low >>> BUCKET_BITS) % passes === pass;
 }

@@ -33,9 +33,10 @@ import { TotalsSum, type Totals } from './totals.ts';
  * that should be one's own (card id, PAN, hold id, token reference), or they share an account or a cardholder
  * and describe it differently. All other lines may be processed in any order and side by side.
  *
- * Keys are kept as the first 64 bits of their CMAC under a key made for this run. With a random key nobody
- * can prepare a file full of collisions, and an accidental one (for 10 million keys about 1 in 370,000) makes
- * two lines needlessly entangled, which costs time but changes no outcome.
+ * Keys are kept as the first 64 bits of their CMAC under a key made for this run, so nobody can prepare a file
+ * full of collisions. By accident two of 10 million keys collide about once in 370,000 files: two cards are
+ * then needlessly entangled, or the sums lack an account and the file is refused, until it is sent again and
+ * counted under another key.
  */
 
 export interface CensusResult {
@@ -58,7 +59,7 @@ export const CENSUS_MEMORY_BYTES = 12 * 1024 * 1024;
 const GROUPS_MAX = 128 * 1024;
 const ENTANGLED_MAX = 4_000_000;
 
-/** Messages wait until the cipher has a few thousand blocks to work on at once. */
+/** Messages wait until the cipher has a thousand blocks to work on at once. */
 const QUEUE_LINES = 256;
 const CARD = 1;
 const ACCOUNT_ONLY = 2;

@@ -248,6 +248,8 @@ test('PAN prefixes of every length are told apart', () => {
   assert.equal(outcome('5105100000000001'), 'ok');
   assert.equal(outcome('0450910000000005'), 'ok');
   assert.equal(outcome('4509170000000009'), 'bin_not_declared');
+  const leadingZero = new RowCheck({ binRanges: ['0450917'], today: TODAY });
+  assert.equal(leadingZero.check(fieldsOf(csv(goodCard)), true)?.code, 'bin_not_declared');
   assert.equal(outcome('4111112000000001'), 'bin_not_declared');
 });
 

@@ -108,7 +108,7 @@ function fieldCount(fields: Fields): number {
 }
 
 /** Whether the positions in `fields` mean the fields of its record type. */
-export function hasRightCount(fields: Fields): boolean {
+function hasRightCount(fields: Fields): boolean {
   return fields.fault === 'none' && fields.count === fieldCount(fields);
 }
 

@@ -56,6 +56,8 @@ test('a batch ends after its number of lines or with the line that fills it', as
       [2, 5, 'e\nf\ng\n'],
     ],
   );
+  const exactly = await batchesOf(Buffer.from(text), [4], { chunkLines: 3, chunkBytes: 8 });
+  assert.equal(exactly[0].bytes.toString(), 'aaaa\nbb\n');
   const byCount = await batchesOf(Buffer.from(text), [100], { chunkLines: 2 });
   assert.deepEqual(
     byCount.map((batch) => batch.count),
@@ -76,6 +78,11 @@ test('an overlong line keeps its first bytes, one more than a line may have', as
     }
   }
   assert.deepEqual(await linesOf(`a\n${fits.repeat(3)}\r\nb\n\nc`, [777]), ['a', `${fits}x`, 'b', '', 'c']);
+  // A chunk that ends between CR and LF must not make a difference.
+  const justTooLong = Buffer.from(`${fits}x\r\n`);
+  const [whole] = await batchesOf(justTooLong, [Infinity]);
+  const [pieces] = await batchesOf(justTooLong, [justTooLong.length - 1, 1]);
+  assert.deepEqual(pieces.bytes, whole.bytes);
   // A CR that the cut leaves in last place is content like any other.
   assert.equal((await linesOf(`${fits}\ryz\n`))[0], `${fits}\r`);
 });

@@ -102,8 +102,7 @@ export class LineCutter {
     const filled = this.#bytes.subarray(0, this.#used);
     let lineEnd = filled.indexOf(LF, before);
     while (lineEnd >= 0) {
-      const endsInCr = lineEnd > this.#lineStart && filled[lineEnd - 1] === CR;
-      const contentEnd = endsInCr ? lineEnd - 1 : lineEnd;
+      const contentEnd = filled[lineEnd - 1] === CR ? lineEnd - 1 : lineEnd;
       if (contentEnd - this.#lineStart > KEPT_MAX) {
         this.#truncate();
         return at + lineEnd - before;

@@ -2,6 +2,7 @@ create table cardholders.cardholders (
   cardholder_id          uuid primary key,
   content_mac            uuid not null,
   import_number          int4 not null,
+  import_line            int4 not null,
   birth_date             date not null,
   external_cardholder_id text not null,
   given_names            text not null,
