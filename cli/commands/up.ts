@@ -53,7 +53,7 @@ async function runPlatform(context: Context, signal: AbortSignal): Promise<void>
       await sleep(POLL_MS, undefined, { signal }).catch(() => {});
     }
   } finally {
-    await Promise.all([...watched.values()].map((each) => each.workers?.stop()));
+    await Promise.all([...watched.values()].map(async (each) => each.workers?.stop()));
     await Promise.all([...watched.values()].map((each) => each.cell.close()));
   }
   out.say('Stopped.');

@@ -1,3 +1,4 @@
+import { crashPoint } from '#runtime/crash-point.ts';
 import type { Batch } from '#runtime/batch/batch.ts';
 import type { Database, Tx } from '#runtime/database/database.ts';
 import { passImportGate } from '#runtime/database/import-gate.ts';
@@ -17,6 +18,7 @@ export const importCards =
     db.transaction(async (tx) => {
       await passImportGate(tx, 'cards', importNumber);
       const created = new Set(await insertNew(tx, importNumber, rows));
+      crashPoint('cards:inserted');
       if (created.size === rows.rows) return [];
       const others = rows.columns.line.int4s().filter((line) => !created.has(line));
       const exceptions = (await compareWithHere(tx, importNumber, rows, others)).flatMap(decide);

@@ -1,3 +1,4 @@
+import { crashPoint } from '#runtime/crash-point.ts';
 import type { Batch } from '#runtime/batch/batch.ts';
 import type { Database, Tx } from '#runtime/database/database.ts';
 import { passImportGate } from '#runtime/database/import-gate.ts';
@@ -12,7 +13,9 @@ export const importHolds =
     db.transaction(async (tx) => {
       await passImportGate(tx, 'ledger', importNumber);
       await lockAccounts(tx, rows);
-      if ((await place(tx, importNumber, rows)) === rows.rows) return [];
+      const placed = await place(tx, importNumber, rows);
+      crashPoint('holds:placed');
+      if (placed === rows.rows) return [];
       const exceptions = (await compareWithHere(tx, importNumber, rows)).flatMap(decide);
       const lines = exceptions.filter((e) => e.outcome === 'updated' && !e.replayed).map(({ line }) => line);
       if (lines.length > 0) await change(tx, importNumber, rows, lines);

@@ -1,3 +1,4 @@
+import { crashPoint } from '#runtime/crash-point.ts';
 import type { Batch } from '#runtime/batch/batch.ts';
 import type { Database, Tx } from '#runtime/database/database.ts';
 import { passImportGate } from '#runtime/database/import-gate.ts';
@@ -23,6 +24,7 @@ export const stateAccounts =
       await passImportGate(tx, 'ledger', importNumber);
       const moved: Moved = new Map();
       const here = await open(tx, importNumber, rows, moved);
+      crashPoint('accounts:opened');
       const others = here.length > 0 ? await restate(tx, importNumber, rows, here, moved) : [];
       await clear(tx, moved);
       return others;

@@ -1,3 +1,4 @@
+import { crashPoint } from '#runtime/crash-point.ts';
 import { Refusal } from '#runtime/refusal.ts';
 import { lockCell, rehearseFile } from './file/rehearse-file.ts';
 import { loadFile } from './file/load-file.ts';
@@ -43,6 +44,7 @@ export async function startMigration(
     return { verdict: 'refused', refusal, migration: (await findMigration(cell.db, importNumber))! };
   }
   const { file } = verification;
+  crashPoint('verify:done');
   if (verification.verdict === 'known')
     return { verdict: 'accepted', migration: verification.earlier, file, resumes: true };
   return enterMigration(cell, path, file);
@@ -63,6 +65,7 @@ async function enterMigration(cell: MigrationCell, path: string, file: VerifiedF
         rows: scan.rows,
       });
     });
+    crashPoint('load:entered');
     const migration = (await findMigration(cell.db, importNumber))!;
     return { verdict: 'accepted', migration, file, resumes: false };
   } catch (error) {
@@ -127,7 +130,9 @@ export async function loadMigration(
   };
   const same = await judgedAlike(cell, migration, file, path);
   const end = await loadFile(cell, importNumber, path, same, { mayGoOn, onProgress });
+  crashPoint('load:all-queued');
   if (end === 'loaded') await setLoaded(cell.db, importNumber);
+  crashPoint('load:done');
   return end;
 }
 

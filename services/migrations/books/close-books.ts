@@ -1,3 +1,4 @@
+import { crashPoint } from '#runtime/crash-point.ts';
 import type { Totals } from '#services/ledger/service.ts';
 import type { MigrationCell } from '../migration-cell.ts';
 import { moveOn, type Migration, setBooks } from '../store.ts';
@@ -18,6 +19,7 @@ export async function closeBooks(
 ): Promise<{ reconciled: boolean; resultFile: string | null }> {
   const { importNumber } = migration;
   await moveOn(cell.db, importNumber, ['working'], 'closing');
+  crashPoint('close:begun');
   const sums = await sumOfChunks(cell, importNumber);
   const ledger = await clients.ledger.totalsOfImport({ importNumber });
   const posted = withOffset(ledger.posted, migration.ledgerOffset.posted);
@@ -28,10 +30,12 @@ export async function closeBooks(
   const resultFile = reconciled
     ? await writeResultFile(cell, migration, { outcomes: outcomesOf(sums), posted, held, closedAt })
     : null;
+  crashPoint('close:result-written');
   await cell.db.transaction(async (tx) => {
     await setBooks(tx, importNumber, { posted, held, reconciled, closedAt });
     await moveOn(tx, importNumber, ['closing'], 'completed');
   });
+  crashPoint('close:recorded');
   return { reconciled, resultFile };
 }
 

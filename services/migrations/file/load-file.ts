@@ -1,3 +1,4 @@
+import { crashPoint } from '#runtime/crash-point.ts';
 import { Refusal } from '#runtime/refusal.ts';
 import type { MigrationCell } from '../migration-cell.ts';
 import { isSameChunk } from '../portfolio/chunk-digest.ts';
@@ -47,7 +48,10 @@ export async function loadFile(
     const place = { importNumber, redrive: 0, phase, lane, firstLine: builder.firstLine };
     const lines = builder.count;
     const payload = builder.seal(cell.vault, place);
-    return writes.start(() => addChunk(cell.db, place, lines, payload));
+    return writes.start(async () => {
+      await addChunk(cell.db, place, lines, payload);
+      crashPoint('load:chunk-queued');
+    });
   };
   const isEntangled = entangledIn(scan.entangled);
   const fields = new Fields();

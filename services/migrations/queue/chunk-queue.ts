@@ -1,3 +1,4 @@
+import { crashPoint } from '#runtime/crash-point.ts';
 import type { Database, Tx } from '#runtime/database/database.ts';
 import type { ChunkPlace } from './chunk-payload.ts';
 
@@ -68,6 +69,7 @@ export async function leaseChunk(db: Tx, { worker, seconds }: Lease): Promise<Le
      where taken.ctid = next.ctid
     returning taken.import_number as "importNumber", redrive, phase, lane, first_line as "firstLine", epoch,
               attempts, lines, payload`;
+  if (chunk) crashPoint('chunk:leased');
   return chunk ?? null;
 }
 
@@ -104,6 +106,7 @@ export const finishChunk = (
          and lane = ${chunk.lane} and first_line = ${chunk.firstLine}
          and state = 'leased' and epoch = ${chunk.epoch}`;
     if (finished === 1) await alongside(tx);
+    crashPoint('chunk:recorded');
     return finished === 1;
   });
 

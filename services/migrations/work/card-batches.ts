@@ -7,7 +7,7 @@ import { accountKindRow, accountRow } from '#services/ledger/service.ts';
 import { int } from '../portfolio/read-fields.ts';
 import { C } from '../portfolio/records.ts';
 import type { Fields } from '../portfolio/split-line.ts';
-import { ColumnBuffer } from '#runtime/batch/column-buffer.ts';
+import type { ColumnBuffer } from '#runtime/batch/column-buffer.ts';
 import type { ParsedLines } from './parsed-lines.ts';
 import { dayOf } from './read-values.ts';
 

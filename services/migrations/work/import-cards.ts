@@ -1,3 +1,4 @@
+import { crashPoint } from '#runtime/crash-point.ts';
 import { idText } from '#runtime/vault/derived-ids.ts';
 import type { RowException } from '#services/cards/service.ts';
 import { currencies, currencyNumber } from '../portfolio/code-lists.ts';
@@ -52,6 +53,7 @@ export class CardImport {
 
     batches.fillAll(lines, open);
     const exceptions = await clients.cards.importCards({ importNumber, rows: batches.cards });
+    crashPoint('cards:imported');
     const exceptionOf = new Map(exceptions.map((exception) => [rowOf.get(exception.line)!, exception]));
     const accepted = open.filter((i) => exceptionOf.get(i)?.outcome !== 'rejected');
     const stateCardholder = open.filter((i) => statesCardholder(lines, i, exceptionOf.get(i)));
@@ -60,9 +62,11 @@ export class CardImport {
     // The ledger comes last: what it states is in the books, so nothing may fail after it.
     if (stateCardholder.length > 0)
       await clients.cardholders.importCardholders({ importNumber, rows: batches.cardholders });
+    crashPoint('cardholders:imported');
     const others =
       accepted.length > 0 ? await clients.ledger.stateAccounts({ importNumber, rows: batches.accounts }) : [];
 
+    crashPoint('accounts:stated');
     for (const i of open) {
       const exception = exceptionOf.get(i);
       if (exception?.outcome === 'rejected') reject(i, exception.code as JudgedCode);

@@ -1,3 +1,4 @@
+import { crashPoint } from '#runtime/crash-point.ts';
 import { idText } from '#runtime/vault/derived-ids.ts';
 import { int } from '../portfolio/read-fields.ts';
 import { O } from '../portfolio/records.ts';
@@ -83,6 +84,7 @@ export class LinkImport {
     this.#batches.fillHolds(lines, rows, accountIds);
     const { clients, importNumber } = this.#context;
     const exceptions = await clients.ledger.importHolds({ importNumber, rows: this.#batches.holds });
+    crashPoint('holds:imported');
     const exceptionOf = new Map(exceptions.map((exception) => [exception.line, exception]));
     for (const i of rows) {
       const exception = exceptionOf.get(lines.numbers[i]);
@@ -101,6 +103,7 @@ export class LinkImport {
     this.#batches.fillTokens(lines, rows);
     const { clients, importNumber } = this.#context;
     const exceptions = await clients.cards.importTokens({ importNumber, rows: this.#batches.tokens });
+    crashPoint('tokens:imported');
     const outcomeOf = new Map(exceptions.map(({ line, outcome }) => [line, outcome]));
     for (const i of rows)
       results.accept(

@@ -1,3 +1,4 @@
+import { crashPoint } from '#runtime/crash-point.ts';
 import type { Tx } from '#runtime/database/database.ts';
 import type { RowCheck } from '../portfolio/check-row.ts';
 import type { ChunkLines } from '../queue/chunk-payload.ts';
@@ -39,6 +40,7 @@ export class ChunkProcessor {
 
   async process(chunk: ChunkLines, phase: number, ordered: boolean): Promise<ProcessedChunk> {
     const lines = new ParsedLines(chunk, this.#check, this.#coders);
+    crashPoint('chunk:parsed');
     const results = new LineResults(lines);
     const rows = Array.from({ length: lines.count }, (_, i) => i).filter((i) => results.isOpen(i));
     const isCards = phase === CARDS_PHASE;

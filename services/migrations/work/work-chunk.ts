@@ -1,3 +1,4 @@
+import { crashPoint } from '#runtime/crash-point.ts';
 import { RowCheck } from '../portfolio/check-row.ts';
 import type { MigrationCell } from '../migration-cell.ts';
 import { openPayload, sealDeadLine } from '../queue/chunk-payload.ts';
@@ -84,6 +85,7 @@ export class ChunkWorker {
   }
 
   async #finish(chunk: LeasedChunk, { lines, results, claims }: ProcessedChunk): Promise<ChunkEnd> {
+    crashPoint('chunk:imported');
     const totals = results.totals();
     // Redriven lines were counted dead before; now they are counted anew.
     if (chunk.redrive > 0) for (const type of lines.types) countLine(totals, type, 'dead', -1);
@@ -100,6 +102,7 @@ export class ChunkWorker {
         await this.#storeDead(tx, chunk, lines, results);
       },
     );
+    crashPoint('chunk:finished');
     return finished ? 'done' : 'lost';
   }
 
