@@ -3,7 +3,6 @@ import type { Database } from '#runtime/database/database.ts';
 import { type MigrationCell, migrationId } from './migration-cell.ts';
 import { ChunkBuilder, openDeadLine } from './queue/chunk-payload.ts';
 import { addChunk, CARDS_PHASE, LINKS_PHASE, ORDERED_LANE } from './queue/chunk-queue.ts';
-import { CHUNK_LINES } from './file/load-file.ts';
 import { findActive, type Migration } from './store.ts';
 import { addMinor, type MinorText } from './work/chunk-totals.ts';
 
@@ -55,15 +54,16 @@ export async function redrive(
     });
   const letters = await listDeadLetters(cell.db, importNumber, filter);
   if (letters.length === 0) return 0;
+  const chunkLines = cell.settings.RELEVO_CHUNK_LINES;
   const offset = await ledgerOffset(cell, migration);
   await cell.db.transaction(async (tx) => {
     const [{ redrive }] = await tx.rows<{ redrive: number }>`
       select max(redrive) + 1 as redrive from migrations.chunks where import_number = ${importNumber}`;
     for (const phase of [CARDS_PHASE, LINKS_PHASE]) {
       const ofPhase = letters.filter(({ recordType }) => (recordType === 'C') === (phase === CARDS_PHASE));
-      for (let at = 0; at < ofPhase.length; at += CHUNK_LINES) {
-        const builder = new ChunkBuilder(CHUNK_LINES);
-        const lines = ofPhase.slice(at, at + CHUNK_LINES).map(({ line }) => line);
+      for (let at = 0; at < ofPhase.length; at += chunkLines) {
+        const builder = new ChunkBuilder(chunkLines);
+        const lines = ofPhase.slice(at, at + chunkLines).map(({ line }) => line);
         const sealed = await tx.rows<{ line: number; sealedLine: Buffer }>`
           select line, sealed_line as "sealedLine" from migrations.dead_letters
            where import_number = ${importNumber} and line = any(${lines}) order by line`;

@@ -68,6 +68,12 @@ export const migrationSettings = {
     max: 64,
     fallback: 2,
   }),
+  RELEVO_CHUNK_LINES: integer({
+    text: 'Lines in one chunk of the queue: more cost less each, fewer are shared out better among workers.',
+    min: 1,
+    max: 20_000,
+    fallback: 4096,
+  }),
   RELEVO_LEASE_SECONDS: integer({
     text: 'How long a worker may be silent before another takes its chunk over.',
     min: 1,

@@ -8,8 +8,6 @@ import { ChunkBuilder } from '../queue/chunk-payload.ts';
 import { addChunk, CARDS_PHASE, FREE_LANE, LINKS_PHASE, ORDERED_LANE } from '../queue/chunk-queue.ts';
 import { openPortfolio, type VerifiedFile } from './verify-file.ts';
 
-/** Lines per chunk: enough that a transaction's fixed cost is small beside its rows, few enough to share out. */
-export const CHUNK_LINES = 4096;
 const CHUNK_BYTES = 2 * 1024 * 1024;
 /** Chunks on their way to the database at once; the file is read faster than they can be written. */
 const WRITES_MAX = 3;
@@ -40,7 +38,7 @@ export async function loadFile(
   { mayGoOn, onProgress }: LoadOptions,
 ): Promise<'loaded' | 'stopped'> {
   const runs = [CARDS_PHASE, LINKS_PHASE].flatMap((phase) =>
-    [FREE_LANE, ORDERED_LANE].map((lane): Run => ({ phase, lane, builder: new ChunkBuilder(CHUNK_LINES) })),
+    [FREE_LANE, ORDERED_LANE].map((lane): Run => ({ phase, lane, builder: new ChunkBuilder(cell.settings.RELEVO_CHUNK_LINES) })),
   );
   const [freeCards, orderedCards, freeLinks, orderedLinks] = runs;
   const writes = new BoundedWrites(WRITES_MAX);
