@@ -18,7 +18,14 @@ const logOf = (home: string): number => {
   return openSync(join(folder, 'workers.log'), 'a', 0o600);
 };
 
-const command = (cell: string, ...more: string[]) => [MAIN, 'worker', '--cell', cell, ...more];
+/**
+ * A worker's memory is bounded by its chunks in hand. A small young generation and one allocation arena keep the
+ * process near that bound; by default both would rather grow than collect.
+ */
+const FLAGS = ['--max-semi-space-size=8', '--max-old-space-size=256'];
+const ENVIRONMENT = { MALLOC_ARENA_MAX: '1' };
+
+const command = (cell: string, ...more: string[]) => [...FLAGS, MAIN, 'worker', '--cell', cell, ...more];
 
 /**
  * Starts worker processes that live as long as this one: they read their end from a pipe that closes with it,
@@ -33,7 +40,7 @@ export function startWorkers(cell: string, processes: number, home: string): Wor
   const start = (): void => {
     const child = spawn(process.execPath, command(cell, '--attached'), {
       stdio: ['pipe', log, log],
-      env: { ...process.env, RELEVO_HOME: home },
+      env: { ...process.env, ...ENVIRONMENT, RELEVO_HOME: home },
     });
     children.add(child);
     ends.push(
@@ -62,7 +69,7 @@ export function leaveWorkers(cell: string, processes: number, home: string): voi
   for (let i = 0; i < processes; i++)
     spawn(process.execPath, command(cell, '--until-idle'), {
       stdio: ['ignore', log, log],
-      env: { ...process.env, RELEVO_HOME: home },
+      env: { ...process.env, ...ENVIRONMENT, RELEVO_HOME: home },
       detached: true,
     }).unref();
 }

@@ -120,9 +120,24 @@ export class ColumnBuffer {
     this.int8((utcMs - POSTGRES_EPOCH_MS) * 1000);
   }
 
-  /** The values of an int4 column without nulls. */
-  int4s(): number[] {
-    return Array.from({ length: this.count }, (_, i) => this.#bytes.readInt32BE(HEADER_BYTES + i * 8 + 4));
+  /** Appends the values of another column of the same type that stand at `indexes`, which rise. */
+  take(from: ColumnBuffer, indexes: readonly number[]): void {
+    let at = HEADER_BYTES;
+    let index = 0;
+    for (const wanted of indexes) {
+      for (; index < wanted; index++) at += 4 + Math.max(0, from.#bytes.readInt32BE(at));
+      const length = from.#bytes.readInt32BE(at);
+      if (length < 0) this.null();
+      else this.slice(from.#bytes, at + 4, at + 4 + length);
+    }
+  }
+
+  /** Where the values of an int4 column without nulls stand that are wanted. */
+  indexes(wanted: (value: number) => boolean): number[] {
+    const found: number[] = [];
+    for (let i = 0; i < this.count; i++)
+      if (wanted(this.#bytes.readInt32BE(HEADER_BYTES + i * 8 + 4))) found.push(i);
+    return found;
   }
 
   /** The finished array. It shares memory with the column and holds until `clear` or the next value. */

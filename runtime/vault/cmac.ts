@@ -14,21 +14,26 @@ const BLOCK = 16;
  */
 export class BatchCmac {
   readonly #key: KeyObject;
-  readonly #whole: Buffer; // mask of a complete last block (K1)
-  readonly #padded: Buffer; // mask of a padded last block (K2)
-  #bytes = Buffer.allocUnsafe(64 * 1024);
+  readonly #whole: Uint32Array; // mask of a complete last block (K1)
+  readonly #padded: Uint32Array; // mask of a padded last block (K2)
+  /** Messages one after the other, each beginning at a whole block so that words can be read from it. */
+  #bytes = Buffer.alloc(64 * 1024);
   #used = 0;
-  #ends: number[] = [];
+  /** Where each message begins, and after the last one. */
+  #starts: number[] = [0];
+  #lengths: number[] = [];
+  #length = 0;
 
   constructor(key: KeyObject) {
     this.#key = key;
     const zero = this.#encipher(Buffer.alloc(BLOCK));
-    this.#whole = double(zero);
-    this.#padded = double(this.#whole);
+    const whole = double(zero);
+    this.#whole = words(whole);
+    this.#padded = words(double(whole));
   }
 
   get count(): number {
-    return this.#ends.length;
+    return this.#lengths.length;
   }
 
   /** Adds the bytes `source[start, end)` as one message and answers its number. */
@@ -40,68 +45,80 @@ export class BatchCmac {
   /** Adds bytes to the message being built; `end` completes it. */
   append(source: Uint8Array, start = 0, end = source.length): void {
     const length = end - start;
-    if (this.#used + length > this.#bytes.length) this.#grow(length);
+    this.#reserve(length);
     if (length < 40) for (let i = start, at = this.#used; i < end; i++) this.#bytes[at++] = source[i];
     else this.#bytes.set(source.subarray(start, end), this.#used);
     this.#used += length;
+    this.#length += length;
   }
 
   appendByte(byte: number): void {
-    if (this.#used === this.#bytes.length) this.#grow(1);
+    this.#reserve(1);
     this.#bytes[this.#used++] = byte;
+    this.#length++;
   }
 
   end(): number {
-    return this.#ends.push(this.#used) - 1;
+    // The last block is padded here: 10…0 where it is not complete (RFC 4493, 2.4).
+    const padding = this.#length === 0 ? BLOCK : -this.#length & (BLOCK - 1);
+    if (padding > 0) {
+      this.#reserve(padding);
+      this.#bytes[this.#used] = 0x80;
+      this.#bytes.fill(0, this.#used + 1, this.#used + padding);
+      this.#used += padding;
+    }
+    this.#starts.push(this.#used);
+    const message = this.#lengths.push(this.#length) - 1;
+    this.#length = 0;
+    return message;
   }
 
   /** The codes of all messages since the last call, 16 bytes each, in the order they were added. */
   macs(): Buffer {
-    const count = this.#ends.length;
-    const codes = Buffer.alloc(count * BLOCK);
-    // Messages still in the chain, and where each one's next block begins.
+    const count = this.#lengths.length;
+    const codes = Buffer.allocUnsafeSlow(count * BLOCK).fill(0);
+    const states = words(codes);
+    const input = words(this.#bytes);
+    const blocks = Buffer.allocUnsafeSlow(count * BLOCK);
+    const output = words(blocks);
+    // Messages still in the chain; each round takes the next block of every one of them.
     let active = Array.from({ length: count }, (_, i) => i);
-    let round = 0;
-    const inputs = Buffer.allocUnsafe(count * BLOCK);
-    while (active.length > 0) {
+    for (let round = 0; active.length > 0; round++) {
       const next: number[] = [];
-      for (let slot = 0; slot < active.length; slot++) {
-        const message = active[slot];
-        const end = this.#ends[message];
-        const from = (message === 0 ? 0 : this.#ends[message - 1]) + round * BLOCK;
-        const left = end - from;
-        const to = slot * BLOCK;
-        const state = message * BLOCK;
-        if (left > BLOCK) {
-          for (let b = 0; b < BLOCK; b++) inputs[to + b] = codes[state + b] ^ this.#bytes[from + b];
-          next.push(message);
-        } else if (left === BLOCK) {
-          for (let b = 0; b < BLOCK; b++)
-            inputs[to + b] = codes[state + b] ^ this.#bytes[from + b] ^ this.#whole[b];
+      let to = 0;
+      for (const message of active) {
+        const from = this.#starts[message] + round * BLOCK;
+        const at = from / 4;
+        const state = message * 4;
+        const isLast = from + BLOCK === this.#starts[message + 1];
+        if (isLast) {
+          const isWhole = this.#lengths[message] > 0 && this.#lengths[message] % BLOCK === 0;
+          const mask = isWhole ? this.#whole : this.#padded;
+          for (let w = 0; w < 4; w++) output[to + w] = states[state + w] ^ input[at + w] ^ mask[w];
         } else {
-          for (let b = 0; b < BLOCK; b++) {
-            const byte = b < left ? this.#bytes[from + b] : b === left ? 0x80 : 0;
-            inputs[to + b] = codes[state + b] ^ byte ^ this.#padded[b];
-          }
+          for (let w = 0; w < 4; w++) output[to + w] = states[state + w] ^ input[at + w];
+          next.push(message);
         }
+        to += 4;
       }
-      const enciphered = this.#encipher(inputs.subarray(0, active.length * BLOCK));
+      const enciphered = this.#encipher(blocks.subarray(0, active.length * BLOCK));
+      const result = words(enciphered);
       for (let slot = 0; slot < active.length; slot++) {
-        const from = slot * BLOCK;
-        const to = active[slot] * BLOCK;
-        for (let b = 0; b < BLOCK; b++) codes[to + b] = enciphered[from + b];
+        const state = active[slot] * 4;
+        for (let w = 0; w < 4; w++) states[state + w] = result[slot * 4 + w];
       }
       active = next;
-      round++;
     }
     this.#bytes.fill(0, 0, this.#used); // card numbers do not linger
     this.#used = 0;
-    this.#ends = [];
+    this.#starts = [0];
+    this.#lengths = [];
     return codes;
   }
 
-  #grow(needed: number): void {
-    const larger = Buffer.allocUnsafe(Math.max(this.#bytes.length * 2, this.#used + needed));
+  #reserve(length: number): void {
+    if (this.#used + length <= this.#bytes.length) return;
+    const larger = Buffer.alloc(Math.max(this.#bytes.length * 2, roundUp(this.#used + length)));
     this.#bytes.copy(larger, 0, 0, this.#used);
     this.#bytes.fill(0);
     this.#bytes = larger;
@@ -111,6 +128,14 @@ export class BatchCmac {
     const cipher = createCipheriv('aes-256-ecb', this.#key, null).setAutoPadding(false);
     return cipher.update(blocks);
   }
+}
+
+const roundUp = (length: number): number => Math.ceil(length / BLOCK) * BLOCK;
+
+/** The same bytes as 32-bit words; what is not aligned is copied first. */
+function words(bytes: Buffer): Uint32Array {
+  const aligned = bytes.byteOffset % 4 === 0 ? bytes : Buffer.from(Uint8Array.from(bytes).buffer);
+  return new Uint32Array(aligned.buffer, aligned.byteOffset, aligned.length >> 2);
 }
 
 /** Doubling in GF(2^128), as RFC 4493 derives its two masks. */

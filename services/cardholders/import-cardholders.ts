@@ -1,56 +1,66 @@
 import type { Batch } from '#runtime/batch/batch.ts';
 import type { Database, Tx } from '#runtime/database/database.ts';
+import { insertAllNew } from '#runtime/database/all-new.ts';
 import { passImportGate } from '#runtime/database/import-gate.ts';
+import { type Fragment, sql } from '#runtime/database/sql.ts';
 import type { cardholderRow } from './service.ts';
 
 type Cardholders = Batch<typeof cardholderRow>;
 
-/** Imports cardholders. A cardholder may be stated by several rows of one call as long as they say the same. */
+/**
+ * Imports cardholders. One may be stated by several rows of a call as long as they say the same. That all are new
+ * is tried first; otherwise only those that are not are looked at.
+ */
 export const importCardholders =
   (db: Database) =>
-  ({ importNumber, rows }: { importNumber: number; rows: Cardholders }) =>
-    db.transaction(async (tx) => {
-      await passImportGate(tx, 'cardholders', importNumber);
-      const created = new Set(await insertNew(tx, importNumber, rows));
-      if (created.size === rows.rows) return { created: created.size, updated: 0 };
-      const here = rows.columns.line.int4s().filter((line) => !created.has(line));
-      await keepReplaced(tx, importNumber, rows, here);
-      return { created: created.size, updated: await update(tx, importNumber, rows, here) };
-    });
+  async ({ importNumber, rows }: { importNumber: number; rows: Cardholders }) =>
+    (await importNew(db, importNumber, rows))
+      ? { created: rows.rows, updated: 0 }
+      : importAny(db, importNumber, rows);
 
-/** Answers the lines whose cardholder was not here yet. */
-async function insertNew(tx: Tx, importNumber: number, rows: Cardholders): Promise<number[]> {
-  const [{ lines }] = await tx.rows<{ lines: number[] | null }>`
-    with created as (
-      insert into cardholders.cardholders
-        (cardholder_id, content_mac, import_number, import_line, birth_date, external_cardholder_id, given_names,
-         family_names, document_type, document_number, email, phone, address_line, city, country)
-      select cardholder_id, content_mac, ${importNumber}, line, birth_date, external_cardholder_id, given_names,
-             family_names, document_type, document_number, email, phone, address_line, city, country
-        from ${rows.table('sent')}
-       order by cardholder_id, line
-          on conflict do nothing
-      returning import_line
-    )
-    select array_agg(import_line) as lines from created`;
-  return lines ?? [];
-}
+const importNew = (db: Database, importNumber: number, rows: Cardholders): Promise<boolean> =>
+  insertAllNew(db, async (tx) => {
+    await passImportGate(tx, 'cardholders', importNumber);
+    await tx.run`${insertion(importNumber, rows)}`;
+    return true;
+  });
+
+const importAny = (db: Database, importNumber: number, rows: Cardholders) =>
+  db.transaction(async (tx) => {
+    await passImportGate(tx, 'cardholders', importNumber);
+    // In id order, so that two chunks which share cardholders cannot wait for each other.
+    const created = await tx.rows<{ line: number }>`
+      ${insertion(importNumber, rows)} order by cardholder_id, line
+          on conflict do nothing returning import_line as line`;
+    const isCreated = new Set(created.map(({ line }) => line));
+    const here = rows.pick(rows.columns.line.indexes((line) => !isCreated.has(line)));
+    await keepReplaced(tx, importNumber, here);
+    return { created: created.length, updated: await update(tx, importNumber, here) };
+  });
+
+const insertion = (importNumber: number, rows: Cardholders): Fragment => sql`
+  insert into cardholders.cardholders
+    (cardholder_id, content_mac, import_number, import_line, birth_date, external_cardholder_id, given_names,
+     family_names, document_type, document_number, email, phone, address_line, city, country)
+  select cardholder_id, content_mac, ${importNumber}, line, birth_date, external_cardholder_id, given_names,
+         family_names, document_type, document_number, email, phone, address_line, city, country
+    from ${rows.table('sent')}`;
 
 /** The first image that an import replaces is the way back; later ones of the same import are its own. */
-const keepReplaced = (tx: Tx, importNumber: number, rows: Cardholders, lines: number[]) => tx.run`
+const keepReplaced = (tx: Tx, importNumber: number, rows: Cardholders) => tx.run`
   insert into cardholders.replaced_cardholders (cardholder_id, replaced_by_import, image)
   select here.cardholder_id, ${importNumber}, here
     from ${rows.table('sent')} join cardholders.cardholders here using (cardholder_id)
-   where sent.line = any(${lines}) and here.content_mac <> sent.content_mac
+   where here.content_mac <> sent.content_mac
      and here.import_number <> ${importNumber}
       on conflict do nothing`;
 
-const update = (tx: Tx, importNumber: number, rows: Cardholders, lines: number[]) => tx.run`
+const update = (tx: Tx, importNumber: number, rows: Cardholders) => tx.run`
   update cardholders.cardholders here
      set content_mac = sent.content_mac, import_number = ${importNumber}, import_line = sent.line, birth_date = sent.birth_date,
          given_names = sent.given_names, family_names = sent.family_names, document_type = sent.document_type,
          document_number = sent.document_number, email = sent.email, phone = sent.phone,
          address_line = sent.address_line, city = sent.city, country = sent.country
     from ${rows.table('sent')}
-   where sent.line = any(${lines}) and here.cardholder_id = sent.cardholder_id
+   where here.cardholder_id = sent.cardholder_id
      and here.content_mac <> sent.content_mac`;

@@ -1,7 +1,9 @@
 import { crashPoint } from '#runtime/crash-point.ts';
 import type { Batch } from '#runtime/batch/batch.ts';
 import type { Database, Tx } from '#runtime/database/database.ts';
+import { insertAllNew } from '#runtime/database/all-new.ts';
 import { passImportGate } from '#runtime/database/import-gate.ts';
+import { type Fragment, sql } from '#runtime/database/sql.ts';
 import type { RowException, cardRow } from './service.ts';
 
 type Cards = Batch<typeof cardRow>;
@@ -9,53 +11,59 @@ type Cards = Batch<typeof cardRow>;
 /**
  * Imports cards; the rows of one call name every card and every PAN at most once.
  *
- * Nearly every row of a first load is new, so one insert settles them all and only what it left out is looked
- * at. A row that this import wrote before (a chunk is worked again after a crash) gets its first answer again.
+ * Nearly every chunk of a first load brings new cards alone, so that is tried first; otherwise only the rows that
+ * are not new are looked at. A row that this import wrote before (a chunk is worked again after a crash) gets its
+ * first answer again.
  */
 export const importCards =
   (db: Database) =>
-  ({ importNumber, rows }: { importNumber: number; rows: Cards }): Promise<RowException[]> =>
-    db.transaction(async (tx) => {
-      await passImportGate(tx, 'cards', importNumber);
-      const created = new Set(await insertNew(tx, importNumber, rows));
-      crashPoint('cards:inserted');
-      if (created.size === rows.rows) return [];
-      const others = rows.columns.line.int4s().filter((line) => !created.has(line));
-      const exceptions = (await compareWithHere(tx, importNumber, rows, others)).flatMap(decide);
-      const update = exceptions.filter(({ outcome, replayed }) => outcome === 'updated' && !replayed);
-      if (update.length > 0) {
-        const lines = update.map(({ line }) => line);
-        await keepReplaced(tx, importNumber, rows, lines);
-        await updateCards(tx, importNumber, rows, lines);
-        await updateStatus(tx, importNumber, rows, lines);
-      }
-      return exceptions.map(({ line, outcome, code }) => ({ line, outcome, code }));
-    });
+  async ({ importNumber, rows }: { importNumber: number; rows: Cards }): Promise<RowException[]> =>
+    (await importNew(db, importNumber, rows)) ? [] : importAny(db, importNumber, rows);
 
-/** Answers the lines whose card was not here yet. */
-async function insertNew(tx: Tx, importNumber: number, rows: Cards): Promise<number[]> {
-  const [{ lines }] = await tx.rows<{ lines: number[] | null }>`
-    with created as (
-      insert into cards.cards
-        (card_id, cardholder_id, account_id, pan_index, content_mac, version, daily_limit_minor, monthly_limit_minor,
-         import_number, import_line, issued_on, pin_tries_left, import_outcome, external_card_id, pan_first6,
-         pan_last4, pan_sealed, expiry, pan_sequence, service_code, status, status_reason, card_type, product,
-         pin_format, pin_key_id, pin_sealed, embossed_name)
-      select card_id, cardholder_id, account_id, pan_index, content_mac, version, daily_limit_minor,
-             monthly_limit_minor, ${importNumber}, line, issued_on, pin_tries_left, 'migrated', external_card_id,
-             pan_first6, pan_last4, pan_sealed, expiry, pan_sequence, service_code, status, status_reason, card_type,
-             product, pin_format, pin_key_id, pin_sealed, embossed_name
-        from ${rows.table('sent')}
-       where operation = 'upsert'
-         and not exists (select from cards.claimed_pans claim
-                          where claim.pan_index = sent.pan_index and claim.card_id <> sent.card_id)
-       order by card_id
-          on conflict do nothing
-      returning import_line
-    )
-    select array_agg(import_line) as lines from created`;
-  return lines ?? [];
+async function importNew(db: Database, importNumber: number, rows: Cards): Promise<boolean> {
+  return insertAllNew(db, async (tx) => {
+    await passImportGate(tx, 'cards', importNumber);
+    const created = await tx.run`${insertion(importNumber, rows)}`;
+    crashPoint('cards:inserted');
+    // Rows left out for their operation or a claimed PAN have to be looked at.
+    return created === rows.rows;
+  });
 }
+
+const importAny = (db: Database, importNumber: number, rows: Cards): Promise<RowException[]> =>
+  db.transaction(async (tx) => {
+    await passImportGate(tx, 'cards', importNumber);
+    const created = await tx.rows<{ line: number }>`
+      ${insertion(importNumber, rows)} on conflict do nothing returning import_line as line`;
+    crashPoint('cards:inserted');
+    const isCreated = new Set(created.map(({ line }) => line));
+    const others = rows.pick(rows.columns.line.indexes((line) => !isCreated.has(line)));
+    const exceptions = (await compareWithHere(tx, importNumber, others)).flatMap(decide);
+    const update = exceptions.filter(({ outcome, replayed }) => outcome === 'updated' && !replayed);
+    if (update.length > 0) {
+      const lines = update.map(({ line }) => line);
+      await keepReplaced(tx, importNumber, others, lines);
+      await updateCards(tx, importNumber, others, lines);
+      await updateStatus(tx, importNumber, others, lines);
+    }
+    return exceptions.map(({ line, outcome, code }) => ({ line, outcome, code }));
+  });
+
+/** Only `upsert` lines make cards, and none takes a PAN that another card had before. */
+const insertion = (importNumber: number, rows: Cards): Fragment => sql`
+  insert into cards.cards
+    (card_id, cardholder_id, account_id, pan_index, content_mac, version, daily_limit_minor, monthly_limit_minor,
+     import_number, import_line, issued_on, pin_tries_left, import_outcome, external_card_id, pan_first6,
+     pan_last4, pan_sealed, expiry, pan_sequence, service_code, status, status_reason, card_type, product,
+     pin_format, pin_key_id, pin_sealed, embossed_name)
+  select card_id, cardholder_id, account_id, pan_index, content_mac, version, daily_limit_minor,
+         monthly_limit_minor, ${importNumber}, line, issued_on, pin_tries_left, 'migrated', external_card_id,
+         pan_first6, pan_last4, pan_sealed, expiry, pan_sequence, service_code, status, status_reason, card_type,
+         product, pin_format, pin_key_id, pin_sealed, embossed_name
+    from ${rows.table('sent')}
+   where operation = 'upsert'
+     and not exists (select from cards.claimed_pans claim
+                      where claim.pan_index = sent.pan_index and claim.card_id <> sent.card_id)`;
 
 interface Comparison {
   line: number;
@@ -68,7 +76,7 @@ interface Comparison {
   earlier: 'migrated' | 'updated' | null;
 }
 
-const compareWithHere = (tx: Tx, importNumber: number, rows: Cards, lines: number[]) => tx.rows<Comparison>`
+const compareWithHere = (tx: Tx, importNumber: number, rows: Cards) => tx.rows<Comparison>`
   select sent.line,
          here.card_id is not null as present,
          coalesce(here.content_mac = sent.content_mac, false) as "sameContent",
@@ -84,7 +92,6 @@ const compareWithHere = (tx: Tx, importNumber: number, rows: Cards, lines: numbe
     left join cards.replaced_cards replaced
            on replaced.card_id = sent.card_id
           and (replaced.image).import_number = ${importNumber} and (replaced.image).import_line = sent.line
-   where sent.line = any(${lines})
    order by sent.line`;
 
 type Decision = RowException & { replayed: boolean };

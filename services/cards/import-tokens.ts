@@ -29,7 +29,6 @@ const insertNew = (tx: Tx, importNumber: number, rows: Tokens) => tx.run`
   select token_id, card_id, content_mac, ${importNumber}, line, 'migrated', external_token_ref, requestor,
          device_id, status, expiry
     from ${rows.table('sent')}
-   order by token_id
       on conflict do nothing`;
 
 const keepReplaced = (tx: Tx, importNumber: number, rows: Tokens) => tx.run`

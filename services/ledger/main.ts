@@ -1,6 +1,7 @@
 import { serve } from '#runtime/calls.ts';
 import type { Database } from '#runtime/database/database.ts';
 import { findAccountConflicts } from './find-account-conflicts.ts';
+import { hasEarlierAccounts } from './has-earlier-accounts.ts';
 import { importHolds } from './import-holds.ts';
 import { ledger } from './service.ts';
 import { stateAccounts } from './state-accounts.ts';
@@ -10,6 +11,7 @@ import { withdrawImport } from './withdraw-import.ts';
 export const serveLedger = (db: Database) =>
   serve(ledger, {
     findAccountConflicts: findAccountConflicts(db),
+    hasEarlierAccounts: hasEarlierAccounts(db),
     stateAccounts: stateAccounts(db),
     importHolds: importHolds(db),
     totalsOfImport: totalsOfImport(db),

@@ -62,6 +62,10 @@ export const ledger = service('ledger', {
       callers: ['migrations'],
       rows: accountKindRow,
     }),
+    hasEarlierAccounts: operation<{ importNumber: number }, boolean>({
+      text: 'Whether any account was here before an import: if not, none of its lines can conflict with one.',
+      callers: ['migrations'],
+    }),
     stateAccounts: operation<{ importNumber: number; rows: Batch<typeof accountRow> }, number[]>({
       text:
         'Opens accounts with their balance and brings those that are here to the balance stated. Answers the ' +

@@ -1,7 +1,9 @@
 import { crashPoint } from '#runtime/crash-point.ts';
 import type { Batch } from '#runtime/batch/batch.ts';
 import type { Database, Tx } from '#runtime/database/database.ts';
+import { insertAllNew } from '#runtime/database/all-new.ts';
 import { passImportGate } from '#runtime/database/import-gate.ts';
+import { type Fragment, sql } from '#runtime/database/sql.ts';
 import { clearingAccountId } from './clearing.ts';
 import type { accountRow } from './service.ts';
 
@@ -13,70 +15,85 @@ type Moved = Map<string, bigint>;
 /**
  * Brings each account to the balance that a file states for it, by a transfer against the clearing account.
  * An account is stated once per import; several cards of one file share an account and say the same of it.
+ * That all are new is tried first. Answers the lines that did not state their account, because another had.
  *
  * The clearing account is one row that every chunk needs, so it is touched last: its lock is held for one
  * statement and the commit.
  */
 export const stateAccounts =
   (db: Database) =>
-  ({ importNumber, rows }: { importNumber: number; rows: Accounts }): Promise<number[]> =>
-    db.transaction(async (tx) => {
-      await passImportGate(tx, 'ledger', importNumber);
-      const moved: Moved = new Map();
-      const here = await open(tx, importNumber, rows, moved);
-      crashPoint('accounts:opened');
-      const others = here.length > 0 ? await restate(tx, importNumber, rows, here, moved) : [];
-      await clear(tx, moved);
-      return others;
-    });
+  async ({ importNumber, rows }: { importNumber: number; rows: Accounts }): Promise<number[]> =>
+    (await openNew(db, importNumber, rows)) ? [] : stateAny(db, importNumber, rows);
 
-/** Opens the accounts that are not here yet, each with its opening transfer; answers the lines of the others. */
-async function open(tx: Tx, importNumber: number, rows: Accounts, moved: Moved): Promise<number[]> {
-  const opened = await tx.rows<{ currency: string; minor: string; lines: number[] }>`
-    with opened as (
-      insert into ledger.accounts
-        (account_id, posted_minor, credit_limit_minor, opened_by_import, stated_by_import, stated_by_line,
-         account_type, currency, external_account_id)
-      select account_id, posted_minor, credit_limit_minor, ${importNumber}, ${importNumber}, line, account_type,
-             currency, external_account_id
-        from ${rows.table('sent')}
-       order by account_id, line
-          on conflict do nothing
-      returning account_id, currency, posted_minor, stated_by_line
-    ), moved as (
-      insert into ledger.transfers
-        (debit_account_id, credit_account_id, amount_minor, import_number, currency, reason)
-      select case when posted_minor > 0 then ${clearingAccountId} else account_id end,
-             case when posted_minor > 0 then account_id else ${clearingAccountId} end,
-             abs(posted_minor), ${importNumber}, currency, 'opening_balance'
-        from opened
-       where posted_minor <> 0
-    )
-    select currency, sum(posted_minor)::text as minor, array_agg(stated_by_line) as lines
-      from opened group by currency`;
-  const isOpened = new Set<number>();
-  for (const { currency, minor, lines } of opened) {
-    add(moved, currency, minor);
-    for (const line of lines) isOpened.add(line);
-  }
-  return isOpened.size === rows.rows ? [] : rows.columns.line.int4s().filter((line) => !isOpened.has(line));
+const openNew = (db: Database, importNumber: number, rows: Accounts): Promise<boolean> =>
+  insertAllNew(db, async (tx) => {
+    await passImportGate(tx, 'ledger', importNumber);
+    await tx.run`${opening(importNumber, rows)}`;
+    crashPoint('accounts:opened');
+    const moved: Moved = new Map();
+    await moveOpening(tx, importNumber, rows, moved);
+    await clear(tx, moved);
+    return true;
+  });
+
+const stateAny = (db: Database, importNumber: number, rows: Accounts): Promise<number[]> =>
+  db.transaction(async (tx) => {
+    await passImportGate(tx, 'ledger', importNumber);
+    // In account order, so that two chunks which share accounts cannot wait for each other.
+    const opened = await tx.rows<{ line: number }>`
+      ${opening(importNumber, rows)} order by account_id, line
+          on conflict do nothing returning stated_by_line as line`;
+    crashPoint('accounts:opened');
+    const isOpened = new Set(opened.map(({ line }) => line));
+    const moved: Moved = new Map();
+    await moveOpening(
+      tx,
+      importNumber,
+      rows.pick(rows.columns.line.indexes((line) => isOpened.has(line))),
+      moved,
+    );
+    const here = rows.pick(rows.columns.line.indexes((line) => !isOpened.has(line)));
+    const others = await restate(tx, importNumber, here, moved);
+    await clear(tx, moved);
+    return others;
+  });
+
+/** Opens accounts with their balance, which `moveOpening` and `clear` give its other side in the same transaction. */
+const opening = (importNumber: number, rows: Accounts): Fragment => sql`
+  insert into ledger.accounts
+    (account_id, posted_minor, credit_limit_minor, opened_by_import, stated_by_import, stated_by_line,
+     account_type, currency, external_account_id)
+  select account_id, posted_minor, credit_limit_minor, ${importNumber}, ${importNumber}, line, account_type,
+         currency, external_account_id
+    from ${rows.table('sent')}`;
+
+/** The transfers that bring new accounts their balance. */
+async function moveOpening(tx: Tx, importNumber: number, opened: Accounts, moved: Moved): Promise<void> {
+  const sums = await tx.rows<{ currency: string; minor: string; clearingId: string }>`
+    select currency, sum(posted_minor)::text as minor, ${clearingAccountId} as "clearingId"
+      from ${opened.table('opened', ['currency', 'postedMinor'])} group by currency`;
+  for (const { currency, minor } of sums) add(moved, currency, minor);
+  await tx.run`
+    insert into ledger.transfers
+      (debit_account_id, credit_account_id, amount_minor, import_number, currency, reason)
+    select case when posted_minor > 0 then clearing_id else account_id end,
+           case when posted_minor > 0 then account_id else clearing_id end,
+           abs(posted_minor), ${importNumber}, currency, 'opening_balance'
+      from ${opened.table('opened', ['accountId', 'currency', 'postedMinor'])}
+      join unnest(${sums.map(({ currency }) => currency)}::text[], ${sums.map((sum) => sum.clearingId)}::uuid[])
+        as clearing(currency, clearing_id) using (currency)
+     where posted_minor <> 0`;
 }
 
 /**
  * Accounts that an earlier import stated are brought to what is stated now by a transfer of the difference.
- * Answers the lines that did not state their account, because another line of this import had.
+ * Answers the lines that did not state their account.
  */
-async function restate(
-  tx: Tx,
-  importNumber: number,
-  rows: Accounts,
-  lines: number[],
-  moved: Moved,
-): Promise<number[]> {
+async function restate(tx: Tx, importNumber: number, rows: Accounts, moved: Moved): Promise<number[]> {
   // In account order, so that two chunks which share accounts cannot wait for each other.
   await tx.run`
     select from ledger.accounts
-     where account_id in (select account_id from ${rows.table('sent')} where line = any(${lines}))
+     where account_id in (select account_id from ${rows.table('sent')})
      order by account_id
        for update`;
   const restated = await tx.rows<{ currency: string; minor: string }>`
@@ -85,7 +102,7 @@ async function restate(
              here as image, sent.line, sent.posted_minor, sent.credit_limit_minor,
              sent.posted_minor - here.posted_minor as difference, here.account_id, here.currency
         from ${rows.table('sent')} join ledger.accounts here using (account_id)
-       where sent.line = any(${lines}) and here.stated_by_import is distinct from ${importNumber}
+       where here.stated_by_import is distinct from ${importNumber}
        order by here.account_id, sent.line
     ), kept as (
       insert into ledger.replaced_statements (account_id, replaced_by_import, image)
@@ -110,8 +127,7 @@ async function restate(
   const others = await tx.rows<{ line: number }>`
     select sent.line
       from ${rows.table('sent')} join ledger.accounts here using (account_id)
-     where sent.line = any(${lines})
-       and (here.stated_by_import, here.stated_by_line) is distinct from (${importNumber}, sent.line)`;
+     where (here.stated_by_import, here.stated_by_line) is distinct from (${importNumber}, sent.line)`;
   return others.map(({ line }) => line);
 }
 

@@ -63,6 +63,7 @@ async function enterMigration(cell: MigrationCell, path: string, file: VerifiedF
         signer,
         path,
         rows: scan.rows,
+        chunkLines: cell.settings.RELEVO_CHUNK_LINES,
       });
     });
     crashPoint('load:entered');
@@ -129,7 +130,7 @@ export async function loadMigration(
     return now?.state === 'loading' && !now.paused;
   };
   const same = await judgedAlike(cell, migration, file, path);
-  const end = await loadFile(cell, importNumber, path, same, { mayGoOn, onProgress });
+  const end = await loadFile(cell, migration, path, same, { mayGoOn, onProgress });
   crashPoint('load:all-queued');
   if (end === 'loaded') await setLoaded(cell.db, importNumber);
   crashPoint('load:done');

@@ -33,6 +33,8 @@ export interface Migration {
   readonly refusalCode: string | null;
   readonly refusalMessage: string | null;
   readonly rows: Readonly<Record<string, number>>;
+  /** Lines per chunk when the file was first loaded; whoever goes on must cut alike. */
+  readonly chunkLines: number | null;
   readonly chunksExpected: number | null;
   readonly startedAt: Date;
   readonly completedAt: Date | null;
@@ -50,7 +52,8 @@ const migration = sql`
   select import_number as "importNumber", state, paused, kind, file_id as "fileId", source, sequence,
          file_created_at as "fileCreatedAt", bin_ranges as "binRanges", judged_on as "judgedOn",
          plaintext_sha256 as "plaintextSha256", path, refusal_code as "refusalCode",
-         refusal_message as "refusalMessage", rows, chunks_expected as "chunksExpected",
+         refusal_message as "refusalMessage", rows,
+         chunk_lines as "chunkLines", chunks_expected as "chunksExpected",
          started_at as "startedAt", completed_at as "completedAt", ledger_posted as "ledgerPosted",
          ledger_held as "ledgerHeld", ledger_offset as "ledgerOffset", signer, reconciled, coalesce(loader_lease > now(), false) as driven
     from migrations.migrations`;
@@ -103,6 +106,7 @@ export interface NewMigration {
   readonly signer: string;
   readonly path: string;
   readonly rows: Readonly<Record<string, number>>;
+  readonly chunkLines: number;
 }
 
 /** Fails with PostgreSQL's unique_violation when a file of the cell is under way or the file id is taken. */
@@ -110,10 +114,10 @@ export async function addMigration(tx: Tx, file: NewMigration): Promise<number> 
   const [{ importNumber }] = await tx.rows<{ importNumber: number }>`
     insert into migrations.migrations
       (state, kind, file_id, source, sequence, file_created_at, bin_ranges, judged_on, plaintext_sha256,
-       plaintext_bytes, signer, path, rows)
+       plaintext_bytes, signer, path, rows, chunk_lines)
     values ('loading', ${file.kind}, ${file.fileId}, ${file.source}, ${file.sequence}, ${file.createdAt},
             ${file.binRanges.join(';')}, ${file.judgedOn}, ${file.plaintextSha256}, ${file.plaintextBytes},
-            ${file.signer}, ${file.path}, ${JSON.stringify(file.rows)})
+            ${file.signer}, ${file.path}, ${JSON.stringify(file.rows)}, ${file.chunkLines})
     returning import_number as "importNumber"`;
   return importNumber;
 }

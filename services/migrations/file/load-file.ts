@@ -5,7 +5,15 @@ import { isSameChunk } from '../portfolio/chunk-digest.ts';
 import { cutLines, type LineBatch } from '../portfolio/line-cutter.ts';
 import { Fields, splitLine } from '../portfolio/split-line.ts';
 import { ChunkBuilder } from '../queue/chunk-payload.ts';
-import { addChunk, CARDS_PHASE, FREE_LANE, LINKS_PHASE, ORDERED_LANE } from '../queue/chunk-queue.ts';
+import {
+  addChunk,
+  CARDS_PHASE,
+  FREE_LANE,
+  LINKS_PHASE,
+  ORDERED_LANE,
+  SHARED_LANE,
+} from '../queue/chunk-queue.ts';
+import type { Migration } from '../store.ts';
 import { openPortfolio, type VerifiedFile } from './verify-file.ts';
 
 const CHUNK_BYTES = 2 * 1024 * 1024;
@@ -18,7 +26,7 @@ export interface LoadOptions {
   readonly onProgress?: (lines: number) => void;
 }
 
-/** One of the four runs of chunks that a file is dealt out to. */
+/** One of the runs of chunks that a file is dealt out to. */
 interface Run {
   readonly phase: number;
   readonly lane: number;
@@ -32,15 +40,24 @@ interface Run {
  */
 export async function loadFile(
   cell: MigrationCell,
-  importNumber: number,
+  { importNumber, chunkLines }: Migration,
   path: string,
   { scan }: VerifiedFile,
   { mayGoOn, onProgress }: LoadOptions,
 ): Promise<'loaded' | 'stopped'> {
-  const runs = [CARDS_PHASE, LINKS_PHASE].flatMap((phase) =>
-    [FREE_LANE, ORDERED_LANE].map((lane): Run => ({ phase, lane, builder: new ChunkBuilder(cell.settings.RELEVO_CHUNK_LINES) })),
-  );
-  const [freeCards, orderedCards, freeLinks, orderedLinks] = runs;
+  const newRun = (phase: number, lane: number): Run => ({
+    phase,
+    lane,
+    builder: new ChunkBuilder(chunkLines!),
+  });
+  const runs = [
+    newRun(CARDS_PHASE, FREE_LANE),
+    newRun(CARDS_PHASE, ORDERED_LANE),
+    newRun(CARDS_PHASE, SHARED_LANE),
+    newRun(LINKS_PHASE, FREE_LANE),
+    newRun(LINKS_PHASE, ORDERED_LANE),
+  ];
+  const [freeCards, orderedCards, sharedCards, freeLinks, orderedLinks] = runs;
   const writes = new BoundedWrites(WRITES_MAX);
   const queueChunk = ({ phase, lane, builder }: Run) => {
     const place = { importNumber, redrive: 0, phase, lane, firstLine: builder.firstLine };
@@ -60,13 +77,10 @@ export async function loadFile(
       const line = batch.firstLine + i;
       if (line === 1 || line > lastLine) continue;
       const ordered = isEntangled(line);
-      const run = isLink(batch, i, fields)
-        ? ordered
-          ? orderedLinks
-          : freeLinks
-        : ordered
-          ? orderedCards
-          : freeCards;
+      let run: Run;
+      if (isLink(batch, i, fields)) run = ordered ? orderedLinks : freeLinks;
+      else if (ordered) run = orderedCards;
+      else run = scan.shared.has(line) ? sharedCards : freeCards;
       run.builder.add(line, batch.bytes, batch.starts[i], batch.ends[i]);
       if (run.builder.isFull(CHUNK_BYTES)) await queueChunk(run);
     }

@@ -58,15 +58,32 @@ export class RepeatedKeys {
   }
 }
 
-/** Entangles all lines of every cardholder who is described in more than one way. */
+/** How the lines of a group get on with each other. */
+const UNKNOWN = 0;
+const ALONE = 1;
+const AGREED = 2;
+const DIFFERS = 3;
+
+/** Which lines share an account or a cardholder: with others that say the same of it, or that do not. */
+export interface Sharing {
+  readonly entangled: LineSet;
+  readonly shared: LineSet;
+}
+
+function addShared({ entangled, shared }: Sharing, state: number, line: number): void {
+  if (state === AGREED) shared.add(line);
+  if (state === DIFFERS) entangled.add(line);
+}
+
+/** Tells apart cardholders of one line, of several that agree, and of several that describe them differently. */
 export class HolderConflicts {
   readonly #table = new GroupTable({ words: 3, numbers: 0 });
   readonly #groupsMax: number;
-  readonly #entangled: LineSet;
+  readonly #sharing: Sharing;
 
-  constructor(groupsMax: number, entangled: LineSet) {
+  constructor(groupsMax: number, sharing: Sharing) {
     this.#groupsMax = groupsMax;
-    this.#entangled = entangled;
+    this.#sharing = sharing;
   }
 
   resolve(list: RecordList): void {
@@ -76,46 +93,43 @@ export class HolderConflicts {
   #resolve(share: Share): void {
     const table = this.#table;
     table.clear();
-    let conflicts = 0;
+    let repeats = 0;
     visit(share, ({ words }, at) => {
       const known = table.count;
       const group = table.group(words[at + LOW], words[at + HIGH]);
-      const [low, high, differs] = table.words;
+      const [low, high, state] = table.words;
       if (group === known) {
         low[group] = words[at + HOLDER_LOW];
         high[group] = words[at + HOLDER_HIGH];
-        differs[group] = 0;
-      } else if (low[group] !== words[at + HOLDER_LOW] || high[group] !== words[at + HOLDER_HIGH]) {
-        differs[group] = 1;
-        conflicts++;
+        state[group] = ALONE;
+        return;
       }
+      repeats++;
+      const agrees = low[group] === words[at + HOLDER_LOW] && high[group] === words[at + HOLDER_HIGH];
+      if (!agrees) state[group] = DIFFERS;
+      else if (state[group] === ALONE) state[group] = AGREED;
     });
-    if (conflicts === 0) return;
-    const differs = table.words[2];
+    if (repeats === 0) return;
+    const state = table.words[2];
     visit(share, ({ words }, at) => {
-      if (differs[table.group(words[at + LOW], words[at + HIGH])] === 1)
-        this.#entangled.add(words[at + LINE]);
+      addShared(this.#sharing, state[table.group(words[at + LOW], words[at + HIGH])], words[at + LINE]);
     });
   }
 }
 
-const UNKNOWN = 0;
-const AGREED = 1;
-const DIFFERS = 2;
-
 /**
- * Adds up each account's posted balance at its first line, and entangles the accepted lines of every account
- * that they describe in more than one way.
+ * Adds up each account's posted balance at its first line, and tells apart accounts of one accepted line, of
+ * several that agree, and of several that describe them differently.
  */
 export class AccountConflicts {
   readonly #table = new GroupTable({ words: 2, numbers: 2 });
   readonly #groupsMax: number;
-  readonly #entangled: LineSet;
+  readonly #sharing: Sharing;
   readonly #posted: TotalsSum;
 
-  constructor(groupsMax: number, entangled: LineSet, posted: TotalsSum) {
+  constructor(groupsMax: number, sharing: Sharing, posted: TotalsSum) {
     this.#groupsMax = groupsMax;
-    this.#entangled = entangled;
+    this.#sharing = sharing;
     this.#posted = posted;
   }
 
@@ -126,7 +140,7 @@ export class AccountConflicts {
   #resolve(share: Share): void {
     const table = this.#table;
     table.clear();
-    let conflicts = 0;
+    let repeats = 0;
     visit(share, ({ words, numbers }, at) => {
       const known = table.count;
       const group = table.group(words[at + LOW], words[at + HIGH]);
@@ -141,21 +155,22 @@ export class AccountConflicts {
       }
       if ((lineTerms & ACCEPTED_BIT) === 0) return;
       if (state[group] === UNKNOWN) {
-        state[group] = AGREED;
+        state[group] = ALONE;
         terms[group] = lineTerms;
         posted[group] = linePosted;
         limit[group] = lineLimit;
-      } else if (terms[group] !== lineTerms || posted[group] !== linePosted || limit[group] !== lineLimit) {
-        state[group] = DIFFERS;
-        conflicts++;
+        return;
       }
+      repeats++;
+      const agrees = terms[group] === lineTerms && posted[group] === linePosted && limit[group] === lineLimit;
+      if (!agrees) state[group] = DIFFERS;
+      else if (state[group] === ALONE) state[group] = AGREED;
     });
-    if (conflicts === 0) return;
+    if (repeats === 0) return;
     const state = table.words[0];
     visit(share, ({ words }, at) => {
       if ((words[at + TERMS] & ACCEPTED_BIT) === 0) return;
-      if (state[table.group(words[at + LOW], words[at + HIGH])] === DIFFERS)
-        this.#entangled.add(words[at + LINE]);
+      addShared(this.#sharing, state[table.group(words[at + LOW], words[at + HIGH])], words[at + LINE]);
     });
   }
 }

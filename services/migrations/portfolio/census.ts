@@ -44,6 +44,8 @@ export interface CensusResult {
   readonly posted: Totals;
   /** Line numbers in rising order, or `all` when listing them would be no help. */
   readonly entangled: Uint32Array | 'all';
+  /** Lines that share an account or a cardholder with others and agree with them on it. */
+  readonly shared: LineSet;
 }
 
 export interface CensusOptions {
@@ -145,10 +147,11 @@ export class Census implements Disposable {
   async finish(): Promise<CensusResult> {
     this.#flush();
     const entangled = new LineSet();
+    const sharing = { entangled, shared: new LineSet() };
     const posted = new TotalsSum();
     const keys = new RepeatedKeys(this.#groupsMax, entangled);
-    const holders = new HolderConflicts(this.#groupsMax, entangled);
-    const accounts = new AccountConflicts(this.#groupsMax, entangled, posted);
+    const holders = new HolderConflicts(this.#groupsMax, sharing);
+    const accounts = new AccountConflicts(this.#groupsMax, sharing, posted);
     for (let bucket = 0; bucket < BUCKETS; bucket++) {
       for (const lists of [this.#cards, this.#pans, this.#holds, this.#tokens]) keys.resolve(lists[bucket]);
       holders.resolve(this.#holders[bucket]);
@@ -158,6 +161,7 @@ export class Census implements Disposable {
     return {
       posted: posted.totals(),
       entangled: entangled.size > this.#entangledMax ? 'all' : entangled.toArray(),
+      shared: sharing.shared,
     };
   }
 

@@ -22,6 +22,10 @@ export class LineSet {
     this.#size++;
   }
 
+  has(line: number): boolean {
+    return ((this.#bits[Math.floor(line / BITS)] ?? 0) & (1 << (line % BITS))) !== 0;
+  }
+
   /** In rising order. */
   toArray(): Uint32Array {
     const lines = new Uint32Array(this.#size);

@@ -9,6 +9,7 @@ import { LineCutter, type CutOptions, type LineBatch } from './line-cutter.ts';
 import { int } from './read-fields.ts';
 import { O, type RowType } from './records.ts';
 import type { PlaintextRefusal } from './refusal.ts';
+import { LineSet } from './line-set.ts';
 import { Fields, splitLine } from './split-line.ts';
 import { TotalsSum, type Totals } from './totals.ts';
 import { compareTotals, missingTrailer, readTrailer, type TrailerResult } from './trailer.ts';
@@ -40,6 +41,8 @@ export interface Scan {
   readonly held: Totals;
   /** Lines that have to be judged in file order, among themselves; see `census.ts`. */
   readonly entangled: Uint32Array | 'all';
+  /** Lines whose account or cardholder other lines state too, in the same words; see `census.ts`. */
+  readonly shared: LineSet;
   /** For `isSameChunk`, in a second pass with the same `chunkLines` and `chunkBytes`. */
   readonly chunkDigests: Buffer;
 }
@@ -116,9 +119,10 @@ class Scanner implements Disposable {
     const held = this.#held.totals();
     let posted: Totals = new Map();
     let entangled: Scan['entangled'] = new Uint32Array();
+    let shared = new LineSet();
     this.#refusal ??= this.#linesRead === 0 ? { code: 'bad_header', detail: 'the file is empty' } : null;
     if (this.#refusal === null) {
-      ({ posted, entangled } = await this.#census.finish());
+      ({ posted, entangled, shared } = await this.#census.finish());
       const [cardRows, holdRows, tokenRows] = [this.#rows.C, this.#rows.O, this.#rows.W];
       const { trailer, refusal } = this.#trailer ?? noTrailer;
       this.#refusal = refusal ?? compareTotals(trailer, { cardRows, holdRows, tokenRows, posted, held });
@@ -132,6 +136,7 @@ class Scanner implements Disposable {
       posted,
       held,
       entangled,
+      shared,
       chunkDigests: Buffer.concat(this.#digests),
     };
   }

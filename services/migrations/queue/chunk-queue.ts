@@ -5,9 +5,14 @@ import type { ChunkPlace } from './chunk-payload.ts';
 /** Cards first, then what hangs on them. */
 export const CARDS_PHASE = 1;
 export const LINKS_PHASE = 2;
-/** Lines that can be judged alone go in any order; the others one chunk after the other, in file order. */
+/**
+ * Lines that can be judged alone go in any order; the others one chunk after the other, in file order. Free lines
+ * that share an account or a cardholder have chunks of their own, so that all other chunks bring nothing but new
+ * rows and are written without looking for what is there.
+ */
 export const FREE_LANE = 0;
 export const ORDERED_LANE = 1;
+export const SHARED_LANE = 2;
 
 /**
  * The queue of one cell: chunks of lines, each `ready`, `leased` or `done`.
@@ -57,7 +62,7 @@ export async function leaseChunk(db: Tx, { worker, seconds }: Lease): Promise<Le
                        and not exists (select from migrations.chunks earlier
                                         where earlier.import_number = chunk.import_number
                                           and earlier.state <> 'done' and earlier.phase < chunk.phase))
-               and (chunk.lane = ${FREE_LANE}
+               and (chunk.lane <> ${ORDERED_LANE}
                     or not exists (select from migrations.chunks earlier
                                     where earlier.import_number = chunk.import_number
                                       and earlier.state <> 'done' and earlier.phase = chunk.phase

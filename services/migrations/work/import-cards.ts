@@ -23,6 +23,7 @@ import type { ParsedLines } from './parsed-lines.ts';
 export class CardImport {
   readonly #context: ImportContext;
   readonly #batches: CardBatches;
+  #mayConflict: boolean | null = null;
 
   constructor(context: ImportContext) {
     this.#context = context;
@@ -45,8 +46,7 @@ export class CardImport {
     let open = rows.filter((i) => results.isOpen(i));
     if (open.length === 0) return;
     const rowOf = new Map(open.map((i) => [lines.numbers[i], i]));
-    batches.fillAccountKinds(lines, open);
-    for (const line of await clients.ledger.findAccountConflicts(batches.accountKinds))
+    for (const line of await this.#accountConflicts(lines, open))
       reject(rowOf.get(line)!, 'account_conflict');
     open = open.filter((i) => results.isOpen(i));
     if (open.length === 0) return;
@@ -74,6 +74,18 @@ export class CardImport {
     }
     addPosted(lines, accepted, new Set(others), results);
     for (const i of accepted) if (claims) claim(lines, i, claims);
+  }
+
+  /**
+   * The lines whose account is here with other terms. The first file of a cell, usually by far the largest, need
+   * not ask: nothing but this import opens accounts while it runs.
+   */
+  async #accountConflicts(lines: ParsedLines, rows: readonly number[]): Promise<number[]> {
+    const { clients, importNumber } = this.#context;
+    this.#mayConflict ??= await clients.ledger.hasEarlierAccounts({ importNumber });
+    if (!this.#mayConflict) return [];
+    this.#batches.fillAccountKinds(lines, rows);
+    return clients.ledger.findAccountConflicts(this.#batches.accountKinds);
   }
 }
 

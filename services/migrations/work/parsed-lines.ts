@@ -5,6 +5,7 @@ import { type RowCheck, Utf8Lines } from '../portfolio/check-row.ts';
 import { C, O, W } from '../portfolio/records.ts';
 import { Fields, splitLine } from '../portfolio/split-line.ts';
 import type { ChunkLines } from '../queue/chunk-payload.ts';
+import { FieldPositions } from './field-positions.ts';
 import type { Reason, RecordType } from './outcome.ts';
 
 const CODE_BYTES = 16;
@@ -14,8 +15,9 @@ const NONE = -1;
 /** Sets the ids of cards, accounts and so on apart: the same external id may name one of each. */
 const ID_KIND = { card: 0x43, account: 0x41, cardholder: 0x48, hold: 0x4f, token: 0x57 } as const;
 
-/** The coders of one worker. Each keeps buffers, so they are made once and used chunk after chunk. */
-export class LineCoders {
+/** What one worker reads lines with. All of it keeps buffers, so it is made once and used chunk after chunk. */
+export class LineReader {
+  readonly positions = new FieldPositions();
   readonly ids: BatchCmac;
   readonly panIndexes: BatchCmac;
   readonly contents: BatchCmac;
@@ -29,7 +31,6 @@ export class LineCoders {
 
 /**
  * The lines of a chunk, split and judged each by itself, with the ids and keyed codes of those that stand.
- * Positions within a line are not kept: `fieldsOf` splits it again, which is cheaper than keeping 36 numbers.
  */
 export class ParsedLines {
   readonly count: number;
@@ -46,10 +47,13 @@ export class ParsedLines {
   readonly #idAt: Int32Array;
   readonly #contentAt: Int32Array;
   readonly #panAt: Int32Array;
+  readonly #positions: FieldPositions;
   readonly #fields = new Fields();
 
-  constructor(chunk: ChunkLines, check: RowCheck, coders: LineCoders) {
+  constructor(chunk: ChunkLines, check: RowCheck, reader: LineReader) {
     this.#chunk = chunk;
+    this.#positions = reader.positions;
+    this.#positions.reset(chunk.count);
     this.count = chunk.count;
     this.numbers = chunk.numbers;
     this.#idAt = new Int32Array(chunk.count).fill(NONE);
@@ -65,16 +69,19 @@ export class ParsedLines {
       this.externalIds.push(
         reason ? check.externalId(fields) : fields.source.toString('latin1', fields.start[1], fields.end[1]),
       );
-      if (!reason) this.#addCodes(i, fields, coders);
+      if (reason) continue;
+      this.#addCodes(i, fields, reader);
+      reader.positions.keep(i, fields, chunk.bytes);
     }
-    this.ids = markAsIds(coders.ids.macs());
-    this.contents = coders.contents.macs();
-    this.panIndexes = coders.panIndexes.macs();
+    this.ids = markAsIds(reader.ids.macs());
+    this.contents = reader.contents.macs();
+    this.panIndexes = reader.panIndexes.macs();
   }
 
-  /** The fields of line `i`, good until the next call. */
+  /** The fields of line `i`, which stands; good until the next call. */
   fieldsOf(i: number): Fields {
-    splitLine(this.#chunk.bytes, this.#chunk.starts[i], this.#chunk.ends[i], this.#fields);
+    const { bytes, starts, ends } = this.#chunk;
+    if (!this.#positions.restore(i, this.#fields, bytes)) splitLine(bytes, starts[i], ends[i], this.#fields);
     return this.#fields;
   }
 
@@ -113,7 +120,7 @@ export class ParsedLines {
     return this.#panAt[i];
   }
 
-  #addCodes(i: number, fields: Fields, { ids, contents, panIndexes }: LineCoders): void {
+  #addCodes(i: number, fields: Fields, { ids, contents, panIndexes }: LineReader): void {
     const addId = (kind: number, field: number) => {
       ids.appendByte(kind);
       ids.append(fields.source, fields.start[field], fields.end[field]);

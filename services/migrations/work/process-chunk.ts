@@ -9,7 +9,7 @@ import { LinkImport, linkOrderKeys } from './import-links.ts';
 import type { ImportContext } from './importer.ts';
 import { isolateRows } from './isolate-rows.ts';
 import { LineResults } from './line-results.ts';
-import { LineCoders, ParsedLines } from './parsed-lines.ts';
+import { LineReader, ParsedLines } from './parsed-lines.ts';
 import { waves } from './waves.ts';
 
 export interface ProcessedChunk {
@@ -24,7 +24,7 @@ export class ChunkProcessor {
   readonly #context: ImportContext;
   readonly #db: Tx;
   readonly #check: RowCheck;
-  readonly #coders: LineCoders;
+  readonly #reader: LineReader;
   readonly #cards: CardImport;
   readonly #links: LinkImport;
 
@@ -33,13 +33,13 @@ export class ChunkProcessor {
     this.#context = context;
     this.#db = db;
     this.#check = check;
-    this.#coders = new LineCoders(context.vault);
+    this.#reader = new LineReader(context.vault);
     this.#cards = new CardImport(context);
     this.#links = new LinkImport(context, (ids) => findDeadCards(db, context.importNumber, ids));
   }
 
   async process(chunk: ChunkLines, phase: number, ordered: boolean): Promise<ProcessedChunk> {
-    const lines = new ParsedLines(chunk, this.#check, this.#coders);
+    const lines = new ParsedLines(chunk, this.#check, this.#reader);
     crashPoint('chunk:parsed');
     const results = new LineResults(lines);
     const rows = Array.from({ length: lines.count }, (_, i) => i).filter((i) => results.isOpen(i));

@@ -11,7 +11,7 @@ import { describeFailure, faultOf } from './failure.ts';
 import { takeBackCards } from './import-cards.ts';
 import type { Reason } from './outcome.ts';
 import { LineResults } from './line-results.ts';
-import { LineCoders, ParsedLines } from './parsed-lines.ts';
+import { LineReader, ParsedLines } from './parsed-lines.ts';
 import { ChunkProcessor, type ProcessedChunk } from './process-chunk.ts';
 import type { Tx } from '#runtime/database/database.ts';
 
@@ -72,7 +72,7 @@ export class ChunkWorker {
     const { check } = await this.#processorFor(chunk.importNumber);
     const { vault, clients } = this.#cell;
     const { importNumber } = chunk;
-    const lines = new ParsedLines(openPayload(vault, chunk, chunk.payload), check, new LineCoders(vault));
+    const lines = new ParsedLines(openPayload(vault, chunk, chunk.payload), check, new LineReader(vault));
     const results = new LineResults(lines);
     const open = Array.from({ length: lines.count }, (_, i) => i).filter((i) => results.isOpen(i));
     try {

@@ -17,6 +17,7 @@ create table migrations.migrations (
   refusal_code     text,
   refusal_message  text,
   rows             jsonb not null default '{}',
+  chunk_lines      int4,
   chunks_expected  int4,
   loader           text,
   loader_lease     timestamptz,
