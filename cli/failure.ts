@@ -1,6 +1,4 @@
 import pc from 'picocolors';
-import { EnvelopeRefusal } from '#runtime/openpgp/refusal.ts';
-import { KeyRefusal } from '#runtime/openpgp/keys.ts';
 import { ServerError } from '#runtime/postgres/errors.ts';
 import { Refusal } from '#runtime/refusal.ts';
 import { describeFailure } from '#services/migrations/work/failure.ts';
@@ -21,14 +19,12 @@ export function reportFailure(error: unknown, json: boolean): number {
     if (failure.advice) process.stderr.write(`  ${failure.advice}\n`);
     process.stderr.write(pc.dim(`  (${failure.code})\n`));
   }
-  const refused = error instanceof Refusal || error instanceof KeyRefusal || error instanceof EnvelopeRefusal;
-  return refused ? EXIT.refused : EXIT.failed;
+  return error instanceof Refusal ? EXIT.refused : EXIT.failed;
 }
 
 function describe(error: unknown): Failure {
   if (error instanceof Refusal) return { code: error.code, message: error.message, advice: error.advice };
-  if (error instanceof KeyRefusal || error instanceof EnvelopeRefusal || error instanceof ServerError)
-    return { code: error.code, message: error.message };
+  if (error instanceof ServerError) return { code: error.code, message: error.message };
   const code = (error as NodeJS.ErrnoException).code;
   if (code === 'ENOSPC')
     return {

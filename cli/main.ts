@@ -5,18 +5,23 @@ import { EXIT } from './exit.ts';
 // Starting is most of what a short command costs; the cache keeps the stripped and compiled sources.
 enableCompileCache();
 
-const { demoCommand } = await import('./commands/demo.ts');
-const { describeCommand } = await import('./commands/describe.ts');
-const { keysCommand } = await import('./commands/keys.ts');
-const { migrateCommand } = await import('./commands/migrate.ts');
-const { portfolioCommand } = await import('./commands/portfolio.ts');
-const { tenantCommand } = await import('./commands/tenant.ts');
-const { upCommand } = await import('./commands/up.ts');
-const { workerCommand } = await import('./commands/worker.ts');
+/** Where each command lives. Only the one that is called is loaded: a worker has no use for the others. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  demo: async () => (await import('./commands/demo.ts')).demoCommand(),
+  tenant: async () => (await import('./commands/tenant.ts')).tenantCommand(),
+  keys: async () => (await import('./commands/keys.ts')).keysCommand(),
+  portfolio: async () => (await import('./commands/portfolio.ts')).portfolioCommand(),
+  migrate: async () => (await import('./commands/migrate.ts')).migrateCommand(),
+  worker: async () => (await import('./commands/worker.ts')).workerCommand(),
+  up: async () => (await import('./commands/up.ts')).upCommand(),
+  describe: async () => (await import('./commands/describe.ts')).describeCommand(),
+};
+
 const { reportFailure } = await import('./failure.ts');
 const { releaseServers } = await import('#runtime/postgres/server.ts');
 
-export function buildProgram(): Command {
+/** The program with all its commands, or with the one that is named. */
+export async function buildProgram(only?: string): Promise<Command> {
   const program = new Command('relevo')
     .description('Hands over a running card portfolio from an earlier processor, with closed books.')
     .showHelpAfterError('(relevo help COMMAND shows how it is used)')
@@ -32,17 +37,8 @@ Start here:
 Exit status: 0 done and reconciled; 2 refused or not understood; 3 done, but dead letters wait; 1 anything else.
 State is kept under RELEVO_HOME (default .relevo); RELEVO_DATABASE_URL names a PostgreSQL server of your own.`,
     );
-  for (const command of [
-    demoCommand(),
-    tenantCommand(),
-    keysCommand(),
-    portfolioCommand(),
-    migrateCommand(),
-    workerCommand(),
-    upCommand(),
-    describeCommand(),
-  ])
-    program.addCommand(command);
+  const names = only && only in COMMANDS ? [only] : Object.keys(COMMANDS);
+  for (const name of names) program.addCommand(await COMMANDS[name]());
   return program;
 }
 
@@ -56,7 +52,7 @@ function leaveInOrder(signal: NodeJS.Signals, status: number): void {
 async function main(): Promise<void> {
   leaveInOrder('SIGHUP', 129);
   const json = process.argv.includes('--json');
-  const program = buildProgram();
+  const program = await buildProgram(process.argv[2]);
   const commands = [program];
   for (let command = commands.pop(); command; command = commands.pop()) {
     command.exitOverride();

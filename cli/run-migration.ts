@@ -29,7 +29,7 @@ export interface RunOptions {
   readonly cellName: string;
   readonly home: string;
   readonly wait: boolean;
-  /** Worker processes; without it a small file is worked in this process alone. */
+  /** Processes that work, this one among them when it waits; without it the size of the file decides. */
   readonly workers: number | undefined;
   readonly progress: Progress;
   readonly signal: AbortSignal;
@@ -38,6 +38,7 @@ export interface RunOptions {
 /** Files up to this size (as sent) are not worth the start of worker processes. */
 const SMALL_FILE_BYTES = 4 * 1024 * 1024;
 const POLL_MS = 100;
+const NOTE_EVERY_MS = 500;
 
 /** Verifies a file, brings it into the queue and, if asked, waits until its books are closed. */
 export async function runMigration(
@@ -51,9 +52,11 @@ export async function runMigration(
   const workers = options.wait ? await beginWork(cell, options, size) : null;
   try {
     options.progress.begin('verify', size);
-    const started = await startMigration(cell, path, ({ lines, bytes }) =>
-      options.progress.update(Math.min(bytes, size), `${count(lines)} lines`),
-    );
+    const started = await startMigration(cell, path, ({ lines, bytes }) => {
+      if (options.signal.aborted)
+        throw new Refusal('interrupted', `${path} was not verified to its end; nothing of it is stored.`);
+      options.progress.update(Math.min(bytes, size), `${count(lines)} lines`);
+    });
     options.progress.end();
     if (started.verdict === 'refused') return await reportNow(cell, started.migration);
     const { importNumber } = started.migration;
@@ -64,7 +67,11 @@ export async function runMigration(
         leaveWorkers(options.cellName, options.workers ?? cell.settings.RELEVO_WORKERS, options.home);
       return await reportNow(cell, now);
     }
-    const report = await waitUntilClosed(cell, importNumber, options);
+    const report = await waitUntilClosed(cell, importNumber, {
+      ...options,
+      // Whoever was loading the file may be lost: then this process, which has the file too, goes on with it.
+      takeOver: (migration) => bringIn(cell, migration, started.file, path, options),
+    });
     const seconds = Math.round(performance.now() - startedAt) / 1000;
     return started.resumes ? report : withTiming(report, seconds);
   } finally {
@@ -79,7 +86,7 @@ export async function continueMigration(
   migration: Migration,
   options: RunOptions,
 ): Promise<MigrationReport> {
-  if (migration.state === 'loading' && !migration.driven) return runMigration(cell, migration.path, options);
+  if (isToBringIn(migration)) return runMigration(cell, migration.path, options);
   if (!options.wait) {
     if (migration.state === 'working')
       leaveWorkers(options.cellName, options.workers ?? cell.settings.RELEVO_WORKERS, options.home);
@@ -94,58 +101,97 @@ export async function continueMigration(
   }
 }
 
-/** Loads the file into the queue, or runs it as a mock, unless another process is at it or it is done. */
+/**
+ * Loads the file into the queue, or runs it as a mock, unless it is done. A process that was killed at it keeps its
+ * claim for a few seconds; this one waits for it to run out, and takes over.
+ */
 async function bringIn(
   cell: MigrationCell,
-  migration: Migration,
+  { importNumber }: Migration,
   file: VerifiedFile,
   path: string,
-  { progress }: RunOptions,
+  { progress, signal }: RunOptions,
 ): Promise<void> {
-  if (migration.state !== 'loading' || migration.paused) return;
-  const isMock = migration.kind === 'mock';
-  progress.begin(isMock ? 'rehearse' : 'load', file.scan.lines);
   const onProgress = (lines: number) => progress.update(lines);
-  await whileDriving(cell, migration.importNumber, processName(), async () => {
-    if (isMock) await runMock(cell, migration, file, path, onProgress);
-    else await loadMigration(cell, migration, file, path, onProgress);
-  });
-  progress.end();
+  while (!signal.aborted) {
+    const migration = (await findMigration(cell.db, importNumber))!;
+    if (!isToBringIn(migration) || migration.paused) return;
+    const isMock = migration.kind === 'mock';
+    const brought = await whileDriving(cell, importNumber, processName(), async () => {
+      // Whoever was at it may have come to the end meanwhile.
+      if (!isToBringIn((await findMigration(cell.db, importNumber))!)) return true;
+      progress.begin(isMock ? 'rehearse' : 'load', file.scan.lines);
+      if (isMock) await runMock(cell, migration, file, path, onProgress);
+      else await loadMigration(cell, migration, file, path, { onProgress, signal });
+      return true;
+    });
+    progress.end();
+    if (brought) return;
+    await sleep(POLL_MS);
+  }
 }
 
-/** Workers for as long as this command waits: processes of their own, or this process for a small file. */
+/** A mock is run from its beginning to its books in one go, and begins anew when it was cut short. */
+const isToBringIn = ({ kind, state }: Migration): boolean =>
+  state === 'loading' || (kind === 'mock' && (state === 'working' || state === 'closing'));
+
+/**
+ * Workers for as long as this command waits: this process, which has little else to do once the file is in the
+ * queue, and processes of their own for a large file.
+ */
 async function beginWork(cell: MigrationCell, options: RunOptions, fileBytes: number): Promise<Workers> {
-  if (options.workers !== undefined || fileBytes > SMALL_FILE_BYTES)
-    return startWorkers(options.cellName, options.workers ?? cell.settings.RELEVO_WORKERS, options.home);
+  const usual = fileBytes > SMALL_FILE_BYTES ? cell.settings.RELEVO_WORKERS : 1;
+  const others = startWorkers(options.cellName, (options.workers ?? usual) - 1, options.home, options.signal);
   const stop = new AbortController();
-  const running = runWorker(cell, { name: processName(), signal: stop.signal });
+  const here = runWorker(cell, { name: processName(), signal: stop.signal });
   return {
     async stop() {
       stop.abort();
-      await running;
+      await Promise.all([here, others.stop()]);
     },
   };
+}
+
+interface WaitOptions extends Pick<RunOptions, 'progress' | 'signal'> {
+  /** Goes on with a file that nobody loads any more. */
+  readonly takeOver?: (migration: Migration) => Promise<void>;
 }
 
 /** Waits for the end of a migration, showing how far it is, and closes its books when nobody else does. */
 export async function waitUntilClosed(
   cell: MigrationCell,
   importNumber: number,
-  { progress, signal }: Pick<RunOptions, 'progress' | 'signal'>,
+  { progress, signal, takeOver }: WaitOptions,
 ): Promise<MigrationReport> {
   const driver = processName();
   let begun = false;
+  let note = '';
+  let notedAt = -Infinity;
   for (;;) {
     const migration = await closeWhenDone(cell, importNumber, driver);
     if (migration.state === 'completed' || migration.state === 'cancelled' || migration.state === 'refused') {
       progress.end();
       return reportNow(cell, migration);
     }
+    if (
+      takeOver &&
+      migration.state === 'loading' &&
+      !migration.driven &&
+      !migration.paused &&
+      !signal.aborted
+    ) {
+      await takeOver(migration);
+      begun = false;
+    }
     const queue = await queueState(cell.db, importNumber);
     const lines = Object.values(migration.rows).reduce((sum, rows) => sum + rows, 0);
     if (!begun) progress.begin('migrate', lines);
     begun = true;
-    progress.update(queue.linesDone, await noteOn(cell, migration, queue.lastError));
+    if (performance.now() - notedAt > NOTE_EVERY_MS) {
+      note = await noteOn(cell, migration, queue.lastError);
+      notedAt = performance.now();
+    }
+    progress.update(queue.linesDone, note);
     if (signal.aborted)
       throw new Refusal('interrupted', `${migrationId(cell, importNumber)} was left at a chunk's edge.`, {
         advice: `Go on with: relevo migrate resume ${migrationId(cell, importNumber)} --wait`,

@@ -1,11 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, openSync } from 'node:fs';
+import { existsSync, mkdirSync, openSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const MAIN = fileURLToPath(new URL('main.ts', import.meta.url));
 /** A worker that dies is replaced, but not without end: then something is wrong that restarting does not mend. */
 const RESTARTS_MAX = 20;
+/** A longer log is set aside, in place of the one before. */
+const LOG_BYTES_MAX = 4 * 1024 * 1024;
 
 export interface Workers {
   /** Tells them to stop at the edge of the chunks in hand, and waits. */
@@ -15,23 +17,25 @@ export interface Workers {
 const logOf = (home: string): number => {
   const folder = join(home, 'logs');
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  return openSync(join(folder, 'workers.log'), 'a', 0o600);
+  const path = join(folder, 'workers.log');
+  if (existsSync(path) && statSync(path).size > LOG_BYTES_MAX) renameSync(path, `${path}.1`);
+  return openSync(path, 'a', 0o600);
 };
 
-/**
- * A worker's memory is bounded by its chunks in hand. A small young generation and one allocation arena keep the
- * process near that bound; by default both would rather grow than collect.
- */
-const FLAGS = ['--max-semi-space-size=8', '--max-old-space-size=256'];
-const ENVIRONMENT = { MALLOC_ARENA_MAX: '1' };
-
-const command = (cell: string, ...more: string[]) => [...FLAGS, MAIN, 'worker', '--cell', cell, ...more];
+const command = (cell: string, ...more: string[]) => [
+  ...process.execArgv,
+  MAIN,
+  'worker',
+  '--cell',
+  cell,
+  ...more,
+];
 
 /**
  * Starts worker processes that live as long as this one: they read their end from a pipe that closes with it,
  * however it ends.
  */
-export function startWorkers(cell: string, processes: number, home: string): Workers {
+export function startWorkers(cell: string, processes: number, home: string, signal: AbortSignal): Workers {
   const log = logOf(home);
   let stopping = false;
   let restarts = 0;
@@ -40,14 +44,14 @@ export function startWorkers(cell: string, processes: number, home: string): Wor
   const start = (): void => {
     const child = spawn(process.execPath, command(cell, '--attached'), {
       stdio: ['pipe', log, log],
-      env: { ...process.env, ...ENVIRONMENT, RELEVO_HOME: home },
+      env: { ...process.env, RELEVO_HOME: home },
     });
     children.add(child);
     ends.push(
       new Promise((resolve) => {
         child.on('exit', () => {
           children.delete(child);
-          if (!stopping && restarts++ < RESTARTS_MAX) start();
+          if (!stopping && !signal.aborted && restarts++ < RESTARTS_MAX) start();
           resolve();
         });
       }),
@@ -69,7 +73,7 @@ export function leaveWorkers(cell: string, processes: number, home: string): voi
   for (let i = 0; i < processes; i++)
     spawn(process.execPath, command(cell, '--until-idle'), {
       stdio: ['ignore', log, log],
-      env: { ...process.env, ...ENVIRONMENT, RELEVO_HOME: home },
+      env: { ...process.env, RELEVO_HOME: home },
       detached: true,
     }).unref();
 }

@@ -2,11 +2,11 @@
  * An error that a person or a program is meant to read: a stable code, what happened, where, and what to do
  * next. Anything else that is thrown is a defect or an outage.
  */
-export class Refusal extends Error {
-  readonly code: string;
+export class Refusal<Code extends string = string> extends Error {
+  readonly code: Code;
   readonly advice: string | undefined;
 
-  constructor(code: string, message: string, options: { advice?: string; cause?: unknown } = {}) {
+  constructor(code: Code, message: string, options: { advice?: string; cause?: unknown } = {}) {
     super(message, { cause: options.cause });
     this.name = 'Refusal';
     this.code = code;

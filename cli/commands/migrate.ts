@@ -29,7 +29,7 @@ interface Run extends Json {
 
 const workersOption = [
   '--workers <n>',
-  'worker processes (default: RELEVO_WORKERS)',
+  'processes that work, this one among them (default: RELEVO_WORKERS)',
   wholeNumber(1, 64),
 ] as const;
 

@@ -81,8 +81,9 @@ export async function sampleFor(
 ) {
   const key = await sampleKey(context.settings.RELEVO_HOME, cell.name.tenant);
   const registered = await registerSampleKey(cell, key);
-  const { keys, db } = await enterCell(cell, context.settings);
-  const next = await nextSequence(db, SAMPLE_SOURCE);
+  const entered = await enterCell(cell, context.settings);
+  const keys = await entered.keys();
+  const next = await nextSequence(entered.db, SAMPLE_SOURCE);
   const sequence = flags.kind === 'delta' ? Math.max(2, next) : flags.kind === 'full' ? next : 0;
   const written = await makeSample(
     path,

@@ -49,7 +49,7 @@ async function runPlatform(context: Context, signal: AbortSignal): Promise<void>
   try {
     while (!signal.aborted) {
       await watchNewCells(context, watched);
-      await Promise.all([...watched].map(([name, each]) => tend(context, name, each)));
+      await Promise.all([...watched].map(([name, each]) => tend(context, name, each, signal)));
       await sleep(POLL_MS, undefined, { signal }).catch(() => {});
     }
   } finally {
@@ -68,12 +68,17 @@ async function watchNewCells({ server, settings }: Context, watched: Map<string,
 }
 
 /** Gives a cell workers when it has work and takes them away when it has none. */
-async function tend({ settings, out }: Context, name: string, each: Watched): Promise<void> {
+async function tend(
+  { settings, out }: Context,
+  name: string,
+  each: Watched,
+  signal: AbortSignal,
+): Promise<void> {
   try {
     const active = await findActive(each.db);
     const hasWork = active !== null && !active.paused && active.kind !== 'mock';
     if (hasWork && !each.workers) {
-      each.workers = startWorkers(name, settings.RELEVO_WORKERS, settings.RELEVO_HOME);
+      each.workers = startWorkers(name, settings.RELEVO_WORKERS, settings.RELEVO_HOME, signal);
       out.say(`${new Date().toISOString()}  ${name}: workers started`);
     } else if (!active && each.workers) {
       const ending = each.workers;

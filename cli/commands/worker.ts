@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { Command } from 'commander';
 import type { MigrationCell } from '#services/migrations/migration-cell.ts';
-import { closeWhenDone } from '#services/migrations/start-migration.ts';
 import { findActive } from '#services/migrations/store.ts';
 import { runWorker } from '#services/migrations/work/worker.ts';
 import { withContext, withServices } from '../context.ts';
@@ -42,7 +41,8 @@ Ctrl-C ends it at the edge of the chunks in hand.`,
           runWorker(cell, {
             name: processName(),
             signal,
-            mayEnd: () => finishIdle(cell, untilIdle),
+            // Whoever keeps attached workers closes the books.
+            mayEnd: attached ? undefined : () => finishIdle(cell, untilIdle),
             onTrouble: (message) =>
               process.stderr.write(`${new Date().toISOString()} worker of ${name}: ${message}\n`),
           }),
@@ -56,6 +56,7 @@ Ctrl-C ends it at the edge of the chunks in hand.`,
 async function finishIdle(cell: MigrationCell, untilIdle: boolean): Promise<boolean> {
   const active = await findActive(cell.db);
   if (!active) return untilIdle;
+  const { closeWhenDone } = await import('#services/migrations/start-migration.ts');
   await closeWhenDone(cell, active.importNumber, processName());
   return false;
 }

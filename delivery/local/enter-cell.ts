@@ -6,9 +6,8 @@ import type { Vault } from '#runtime/vault/vault.ts';
 import { serveCardholders } from '#services/cardholders/main.ts';
 import { serveCards } from '#services/cards/main.ts';
 import { serveLedger } from '#services/ledger/main.ts';
-import type { MigrationCell, Trial } from '#services/migrations/migration-cell.ts';
+import type { CellKeys, MigrationCell, Trial } from '#services/migrations/migration-cell.ts';
 import type { ImportClients } from '#services/migrations/work/importer.ts';
-import { loadCellKeys } from '../cells/cell-keys.ts';
 import { type Cell, openVault } from '../cells/open-cell.ts';
 import type { AllSettings } from './settings.ts';
 
@@ -34,6 +33,7 @@ export async function enterCell(cell: Cell, settings: AllSettings): Promise<Migr
   const vault = await openVault(cell, db);
   const tempFolder = join(cell.home, 'tmp');
   await mkdir(tempFolder, { recursive: true, mode: 0o700 });
+  let keys: Promise<CellKeys> | undefined;
   return {
     ...cell.name,
     db,
@@ -43,12 +43,18 @@ export async function enterCell(cell: Cell, settings: AllSettings): Promise<Migr
       cardholders: cell.connect('cardholders', CONNECTIONS),
       ledger: cell.connect('ledger', CONNECTIONS),
     }),
-    keys: await loadCellKeys(db, vault),
+    keys: () => (keys ??= loadKeys(db, vault)),
     settings,
     resultsFolder: join(cell.home, 'results'),
     tempFolder,
     trial: () => openTrialServices(cell, vault),
   };
+}
+
+/** OpenPGP is by far the largest library here, and a process that only works chunks does without it. */
+async function loadKeys(db: Database, vault: Vault): Promise<CellKeys> {
+  const { loadCellKeys } = await import('../cells/cell-keys.ts');
+  return loadCellKeys(db, vault);
 }
 
 async function openTrialServices(cell: Cell, vault: Vault): Promise<Trial> {

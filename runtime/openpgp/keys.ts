@@ -8,6 +8,7 @@ import {
   type PrivateKey,
   type PublicKey,
 } from 'openpgp';
+import { Refusal } from '#runtime/refusal.ts';
 
 import { signPacket } from './sign-packet.ts';
 
@@ -28,15 +29,7 @@ export const keyRefusalCodes = [
 export type KeyRefusalCode = (typeof keyRefusalCodes)[number];
 
 /** The key is refused. The text is for whoever handed it in. */
-export class KeyRefusal extends Error {
-  readonly code: KeyRefusalCode;
-
-  constructor(code: KeyRefusalCode, message: string) {
-    super(message);
-    this.name = 'KeyRefusal';
-    this.code = code;
-  }
-}
+export class KeyRefusal extends Refusal<KeyRefusalCode> {}
 
 const DAY_SECONDS = 86_400;
 

@@ -1,3 +1,5 @@
+import { Refusal } from '#runtime/refusal.ts';
+
 /** Why a message is refused as a whole, in order of precedence: when several apply, the sender sees the first. */
 export const envelopeRefusalCodes = [
   'not_openpgp',
@@ -12,15 +14,7 @@ export const envelopeRefusalCodes = [
 export type EnvelopeRefusalCode = (typeof envelopeRefusalCodes)[number];
 
 /** The message is refused. The text is for its sender: what happened, and what to mend. */
-export class EnvelopeRefusal extends Error {
-  readonly code: EnvelopeRefusalCode;
-
-  constructor(code: EnvelopeRefusalCode, message: string) {
-    super(message);
-    this.name = 'EnvelopeRefusal';
-    this.code = code;
-  }
-}
+export class EnvelopeRefusal extends Refusal<EnvelopeRefusalCode> {}
 
 export function cutShort(): EnvelopeRefusal {
   return new EnvelopeRefusal(

@@ -26,7 +26,7 @@ async function importNew(db: Database, importNumber: number, rows: Cards): Promi
     const created = await tx.run`${insertion(importNumber, rows)}`;
     crashPoint('cards:inserted');
     // Rows left out for their operation or a claimed PAN have to be looked at.
-    return created === rows.rows;
+    return created === rows.rows && (await claimedMeanwhile(tx, rows)).length === 0;
   });
 }
 
@@ -37,6 +37,10 @@ const importAny = (db: Database, importNumber: number, rows: Cards): Promise<Row
       ${insertion(importNumber, rows)} on conflict do nothing returning import_line as line`;
     crashPoint('cards:inserted');
     const isCreated = new Set(created.map(({ line }) => line));
+    const claimed = (await claimedMeanwhile(tx, rows)).filter((line) => isCreated.delete(line));
+    if (claimed.length > 0)
+      await tx.run`
+        delete from cards.cards where import_number = ${importNumber} and import_line = any(${claimed})`;
     const others = rows.pick(rows.columns.line.indexes((line) => !isCreated.has(line)));
     const exceptions = (await compareWithHere(tx, importNumber, others)).flatMap(decide);
     const update = exceptions.filter(({ outcome, replayed }) => outcome === 'updated' && !replayed);
@@ -64,6 +68,21 @@ const insertion = (importNumber: number, rows: Cards): Fragment => sql`
    where operation = 'upsert'
      and not exists (select from cards.claimed_pans claim
                       where claim.pan_index = sent.pan_index and claim.card_id <> sent.card_id)`;
+
+/**
+ * The lines whose PAN was another card's until this very moment: the insert waited at the unique index for the
+ * transaction in which that card left it, and could not see its claim yet. The next statement can.
+ */
+async function claimedMeanwhile(tx: Tx, rows: Cards): Promise<number[]> {
+  const [{ any }] = await tx.rows<{ any: boolean }>`select exists (select from cards.claimed_pans) as any`;
+  if (!any) return [];
+  const claimed = await tx.rows<{ line: number }>`
+    select sent.line
+      from ${rows.table('sent', ['line', 'cardId', 'panIndex'])}
+      join cards.claimed_pans claim on claim.pan_index = sent.pan_index
+     where claim.card_id <> sent.card_id`;
+  return claimed.map(({ line }) => line);
+}
 
 interface Comparison {
   line: number;

@@ -26,7 +26,8 @@ export interface MigrationCell {
   readonly db: Database;
   readonly vault: Vault;
   readonly clients: ImportClients;
-  readonly keys: CellKeys;
+  /** Read when first asked for: workers never need them. */
+  keys(): Promise<CellKeys>;
   readonly settings: SettingValues<typeof migrationSettings>;
   /** Where sealed result files are written. */
   readonly resultsFolder: string;

@@ -30,7 +30,8 @@ export async function writeResultFile(
   books: ClosedBooks,
   path = resultPath(cell, migration.importNumber),
 ): Promise<string> {
-  const tenantKey = cell.keys.tenant.find(
+  const keys = await cell.keys();
+  const tenantKey = keys.tenant.find(
     (key) => key.getFingerprint().toUpperCase() === migration.signer?.toUpperCase(),
   );
   if (!tenantKey)
@@ -44,7 +45,7 @@ export async function writeResultFile(
     );
   await assertUsable(tenantKey, { for: 'encryption' });
   const sealed = sealMessage(resultText(cell, migration, books), {
-    signingKey: cell.keys.cell[0],
+    signingKey: keys.cell[0],
     encryptionKeys: [tenantKey],
     compress: false,
     filename: `${migrationId(cell, migration.importNumber)}.csv`,

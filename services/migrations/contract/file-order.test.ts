@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { arrangements } from '#tools/testing/arrangements.ts';
-import { play } from '#tools/testing/play.ts';
+import { play, playThrough } from '#tools/testing/play.ts';
 
 /** Lines of one file that have to do with each other end as if they were taken one by one, in file order. */
 const everyWay = await arrangements();
@@ -126,12 +126,12 @@ const stories: Record<string, string> = {
 for (const [story, script] of Object.entries(stories))
   test(story, async (t) => {
     for (const { name, cell, workers } of everyWay)
-      await t.test(name, async () => void (await play(cell, script, { workers })));
+      await t.test(name, () => play(cell, script, { workers }));
   });
 
 test('a cardholder stated twice with other content is left as the last accepted line says', async () => {
   for (const { name, cell, workers } of everyWay) {
-    const [, { lines }] = await play(
+    const [, { lines }] = await playThrough(
       cell,
       `
       full
@@ -162,10 +162,10 @@ test('status and close leave every other column of a card alone', async () => {
           from cards.cards where card_id = ${cardId}`;
       return card;
     };
-    const [{ lines }] = await play(cell, `full\n card c1 product=gold status=active status_reason=none -> migrated`);
+    const [{ lines }] = await playThrough(cell, `full\n card c1 product=gold status=active status_reason=none -> migrated`);
     const before = await cardOf(lines[0].cardId);
     // The same script once more is a namespace of its own, so the delta repeats the full file's line.
-    const [first, , closed] = await play(
+    const [first, , closed] = await playThrough(
       cell,
       `
       full

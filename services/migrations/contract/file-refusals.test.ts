@@ -12,7 +12,7 @@ import { storedRows } from '#tools/testing/tables.ts';
 
 /** Refusals of a whole file (portfolio format, "What happens to a file"): a code, and nothing stored. */
 const cell = await testCell(null, { settings: { RELEVO_PLAINTEXT_BYTES_MAX: 4096 } });
-const [cellKey] = cell.keys.cell;
+const { cellKey } = cell;
 const stranger = await curveKey('Stranger');
 const HOUR_MS = 3_600_000;
 
@@ -148,7 +148,7 @@ for (const [code, files] of Object.entries(cases))
   for (const [why, make] of Object.entries(files))
     test(`${code}: ${why}`, async () => {
       const path = await cell.keep(await make());
-      const entered = { ...cell, keys: (await cell.enter()).keys };
+      const entered = { ...cell, keys: (await cell.enter()).keys }; // a key may have come since
       const before = await storedRows(cell);
       const { report, migration, lines } = await migrateFile(entered, path);
       assert.equal(report.refusal?.code, code, report.refusal?.message);

@@ -96,8 +96,10 @@ export async function loadFile(
 }
 
 /** The lines of the file as pass one cut them. */
-export const readBatches = (cell: MigrationCell, path: string) =>
-  cutLines(openPortfolio(cell, path).plaintext, { recycle: true });
+export async function* readBatches(cell: MigrationCell, path: string): AsyncGenerator<LineBatch> {
+  const { plaintext } = await openPortfolio(cell, path);
+  yield* cutLines(plaintext, { recycle: true });
+}
 
 export const changedFile = (path: string): Refusal =>
   new Refusal('file_changed', `${path} was changed while it was being loaded.`, {

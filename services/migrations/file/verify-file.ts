@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { openMessage } from '#runtime/openpgp/open-message.ts';
+import { type OpenedMessage, openMessage } from '#runtime/openpgp/open-message.ts';
 import { EnvelopeRefusal } from '#runtime/openpgp/refusal.ts';
 import { Refusal } from '#runtime/refusal.ts';
 import { type Scan, scanPortfolio } from '../portfolio/scan.ts';
@@ -11,12 +11,14 @@ import { findSameFile, isFileIdTaken, type Migration, nextSequence } from '../st
 const READ_BYTES = 256 * 1024;
 
 /** The plaintext of a portfolio, UNVERIFIED until its end: see `openMessage`. */
-export const openPortfolio = (cell: MigrationCell, path: string) =>
-  openMessage(createReadStream(path, { highWaterMark: READ_BYTES }), {
-    decryptionKeys: cell.keys.cell,
-    verificationKeys: cell.keys.tenant,
+export async function openPortfolio(cell: MigrationCell, path: string): Promise<OpenedMessage> {
+  const keys = await cell.keys();
+  return openMessage(createReadStream(path, { highWaterMark: READ_BYTES }), {
+    decryptionKeys: keys.cell,
+    verificationKeys: keys.tenant,
     maxPlaintextBytes: cell.settings.RELEVO_PLAINTEXT_BYTES_MAX,
   });
+}
 
 /** A file that is turned away, with the code of the contract and a sentence for its sender. */
 export interface FileRefusal {
@@ -47,7 +49,7 @@ export async function verifyFile(
   options: { judgedOn?: string; onProgress?: VerifyProgress } = {},
 ): Promise<Verification> {
   const judgedOn = options.judgedOn ?? new Date().toISOString().slice(0, 10);
-  const message = openPortfolio(cell, path);
+  const message = await openPortfolio(cell, path);
   let scan: Scan;
   try {
     scan = await scanPortfolio(message.plaintext, {
