@@ -19,7 +19,7 @@ export function reportFailure(error: unknown, json: boolean): number {
     if (failure.advice) process.stderr.write(`  ${failure.advice}\n`);
     process.stderr.write(pc.dim(`  (${failure.code})\n`));
   }
-  return error instanceof Refusal ? EXIT.refused : EXIT.failed;
+  return error instanceof Refusal && error.code !== 'interrupted' ? EXIT.refused : EXIT.failed;
 }
 
 function describe(error: unknown): Failure {
@@ -31,6 +31,14 @@ function describe(error: unknown): Failure {
       code: 'disk_full',
       message: 'The disk is full.',
       advice: 'Free some space and run the same command again; it goes on where it stopped.',
+    };
+  const { path } = error as NodeJS.ErrnoException;
+  if (path && code) return { code: 'file_error', message: `${path} cannot be used (${code}).` };
+  if (code?.startsWith('42'))
+    return {
+      code: 'schema_mismatch',
+      message: `The cell's tables are not those of this release: ${describeFailure(error)}.`,
+      advice: "Run relevo tenant add with the tenant's name: it brings the cells to this release.",
     };
   // A driver's own message may quote the values of a row, so it is not passed on.
   return {

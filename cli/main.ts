@@ -1,4 +1,4 @@
-import { enableCompileCache } from 'node:module';
+import { createRequire, enableCompileCache } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { EXIT } from './exit.ts';
 
@@ -20,11 +20,13 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
 const { reportFailure } = await import('./failure.ts');
 const { releaseServers } = await import('#runtime/postgres/server.ts');
 
+const { version } = createRequire(import.meta.url)('../package.json') as { version: string };
+
 /** The program with all its commands, or with the one that is named. */
 export async function buildProgram(only?: string): Promise<Command> {
   const program = new Command('relevo')
     .description('Hands over a running card portfolio from an earlier processor, with closed books.')
-    .showHelpAfterError('(relevo help COMMAND shows how it is used)')
+    .version(version)
     .addHelpText(
       'after',
       `
@@ -49,13 +51,22 @@ function leaveInOrder(signal: NodeJS.Signals, status: number): void {
   });
 }
 
+/** Whoever reads may stop reading: `relevo migrate list | head` is no failure. */
+function endWithReader(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    void releaseServers().finally(() => process.exit(EXIT.done));
+  });
+}
+
 async function main(): Promise<void> {
   leaveInOrder('SIGHUP', 129);
+  endWithReader();
   const json = process.argv.includes('--json');
   const program = await buildProgram(process.argv[2]);
   const commands = [program];
   for (let command = commands.pop(); command; command = commands.pop()) {
-    command.exitOverride();
+    command.exitOverride().showHelpAfterError('(add --help to see how it is used)');
     commands.push(...command.commands);
   }
   try {

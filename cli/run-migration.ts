@@ -32,6 +32,8 @@ export interface RunOptions {
   /** Processes that work, this one among them when it waits; without it the size of the file decides. */
   readonly workers: number | undefined;
   readonly progress: Progress;
+  /** Told when this very file was started before. */
+  readonly onKnown?: (migration: Migration) => void;
   readonly signal: AbortSignal;
 }
 
@@ -59,6 +61,7 @@ export async function runMigration(
     });
     options.progress.end();
     if (started.verdict === 'refused') return await reportNow(cell, started.migration);
+    if (started.resumes) options.onKnown?.(started.migration);
     const { importNumber } = started.migration;
     await bringIn(cell, started.migration, started.file, path, options);
     if (!options.wait) {

@@ -21,7 +21,8 @@ export function showReport(report: MigrationReport): string {
   ];
   const rejected = reasonsTable(report);
   if (rejected) parts.push('', rejected);
-  const sums = sumsTable(report);
+  // Before the books are closed the ledger's side is not drawn up, and a difference would mean nothing.
+  const sums = report.state === 'completed' ? sumsTable(report) : null;
   if (sums) parts.push('', sums);
   if (report.reconciled !== null) parts.push('', booksLine(report));
   if (report.state === 'completed')
@@ -51,10 +52,9 @@ export function outcomesTable(report: Pick<MigrationReport, 'rows' | 'by_type'>)
 }
 
 export function reasonsTable(report: Pick<MigrationReport, 'rejections' | 'invalid_fields'>): string | null {
-  const codes = Object.entries(report.rejections).sort(([, a], [, b]) => b - a);
+  const codes = byCount(report.rejections);
   if (codes.length === 0) return null;
-  const fields = Object.entries(report.invalid_fields)
-    .sort(([, a], [, b]) => b - a)
+  const fields = byCount(report.invalid_fields)
     .map(([field, lines]) => `${field} ${lines}`)
     .join(', ');
   return table(
@@ -62,6 +62,10 @@ export function reasonsTable(report: Pick<MigrationReport, 'rejections' | 'inval
     codes.map(([code, lines]) => [code, count(lines), code === 'invalid_field' ? shorten(fields) : '']),
   );
 }
+
+/** The most frequent first; equal ones by name, so that two runs print alike. */
+const byCount = (counts: Readonly<Record<string, number>>): [string, number][] =>
+  Object.entries(counts).sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1));
 
 const shorten = (text: string): string => (text.length > 72 ? `${text.slice(0, 71)}…` : text);
 
@@ -86,14 +90,18 @@ export function sumsTable(report: Pick<MigrationReport, 'posted' | 'held'>): str
   );
 }
 
-const booksLine = ({ reconciled, outcomes }: MigrationReport): string => {
+const booksLine = ({ migration, reconciled, outcomes }: MigrationReport): string => {
   if (!reconciled)
     return pc.red(
       '  The books do NOT close: the figures above differ. No result file is sealed; call your team.',
     );
   const dead = outcomes.dead ?? 0;
   const waiting =
-    dead > 0 ? pc.yellow(` ${count(dead)} dead letters wait: relevo migrate dead-letters.`) : '';
+    dead > 0
+      ? pc.yellow(
+          ` ${count(dead)} ${dead === 1 ? 'dead letter waits' : 'dead letters wait'}: relevo migrate dead-letters ${migration}`,
+        )
+      : '';
   return `${pc.green('  The books are closed: every line has its outcome, file and ledger agree.')}${waiting}`;
 };
 

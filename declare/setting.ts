@@ -29,6 +29,14 @@ export const path = (rule: { text: string; fallback: string }): Setting<string> 
   ...rule,
 });
 
+/** A text that is never shown; absent unless it is given. */
+export const secretText = (rule: { text: string }): Setting<string | null> => ({
+  kind: 'text',
+  secret: true,
+  fallback: null,
+  ...rule,
+});
+
 /** A URL that may carry a password; absent unless it is given. */
 export const secretUrl = (rule: { text: string }): Setting<string | null> => ({
   kind: 'url',

@@ -13,6 +13,7 @@ import { onInterrupt } from '../interrupt.ts';
 import { parseMigrationId } from '../migration-id.ts';
 import { JSON_OUTPUT, wholeNumber } from '../options.ts';
 import { count } from '../output.ts';
+import { knownBefore } from './migrate.ts';
 import { showProgress } from '../progress.ts';
 import { runMigration } from '../run-migration.ts';
 import { exitStatusOf, showReport } from '../show-report.ts';
@@ -72,6 +73,7 @@ async function demo({ cards, seed, fresh = false, json = false }: Options): Prom
         wait: true,
         workers: undefined,
         progress: showProgress(json),
+        onKnown: (migration) => out.say(`\n${knownBefore(migration)}`),
         signal,
       });
       const rejected = await rejectedLines(cell, parseMigrationId(report.migration).importNumber);

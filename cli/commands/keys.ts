@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { Command, Option } from 'commander';
 import { readKey } from 'openpgp';
-import { listKeys, storeKey } from '#delivery/cells/cell-keys.ts';
+import { listKeys, removeTenantKey, storeKey } from '#delivery/cells/cell-keys.ts';
 import { rotateKeys } from '#delivery/cells/rotate-keys.ts';
 import { openVault } from '#delivery/cells/open-cell.ts';
+import { readAllSettings } from '#delivery/local/settings.ts';
 import { assertUsable, describeKey, readPrivateKey, readPublicKey } from '#runtime/openpgp/keys.ts';
 import { Refusal } from '#runtime/refusal.ts';
 import { withCell, withContext } from '../context.ts';
@@ -53,6 +54,17 @@ Compare the fingerprint with the tenant by another way than the one the key came
     .addHelpText('after', '\nExample:\n  $ ./relevo keys list --cell andina/production')
     .action(list);
   keys
+    .command('remove')
+    .argument('<fingerprint>', 'as relevo keys list shows it')
+    .description("takes a tenant's key away: files signed with it are refused from now on")
+    .requiredOption(...CELL)
+    .option(...JSON_OUTPUT)
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ ./relevo keys remove D7ED2D90ABF9FA4593676A9E7627E5F59A19FEBB --cell andina/production',
+    )
+    .action(remove);
+  keys
     .command('rotate')
     .description(
       'makes new data keys, wrapped by a new key-encryption key, and seals card data anew with them',
@@ -77,7 +89,7 @@ async function importKey(
   const key =
     as === 'tenant'
       ? await readPublicKey(material)
-      : await readPrivateKey(material, process.env['RELEVO_KEY_PASSPHRASE']);
+      : await readPrivateKey(material, readAllSettings(process.env).RELEVO_KEY_PASSPHRASE ?? undefined);
   if (as === 'tenant') await assertUsable(key, { for: 'signing' });
   await assertUsable(key, { for: 'encryption' });
   const description = await describeKey(key);
@@ -144,6 +156,21 @@ async function list({ cell: name, json = false }: CellOptions) {
             key.userIds[0] ?? '',
           ]),
         ),
+      );
+    }),
+  );
+}
+
+async function remove(fingerprint: string, { cell: name, json = false }: CellOptions) {
+  await withContext(json, (context) =>
+    withCell(context, name, async (cell) => {
+      if (!(await removeTenantKey(cell.connect('keys', 1), fingerprint)))
+        throw new Refusal('unknown_key', `${name} has no tenant key ${fingerprint}.`, {
+          advice: `relevo keys list --cell ${name} shows those there are.`,
+        });
+      context.out.result(
+        { cell: name, removed: fingerprint },
+        () => `${name} no longer knows ${fingerprint}.`,
       );
     }),
   );

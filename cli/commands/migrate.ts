@@ -119,8 +119,13 @@ const runOptions = (
   wait,
   workers,
   progress: showProgress(json),
+  onKnown: (migration: Migration) => context.out.say(knownBefore(migration)),
   signal,
 });
+
+/** What is said when a file comes a second time. */
+export const knownBefore = ({ startedAt, state }: Migration): string =>
+  `This very file was started before (${day(startedAt)}, ${state}); this is that migration:\n`;
 
 async function start(file: string, options: Run & { cell: string }): Promise<void> {
   const signal = onInterrupt();
@@ -238,6 +243,10 @@ async function resume(id: string, options: Run): Promise<void> {
       throw new Refusal('not_active', `${id} is being cancelled.`, {
         advice: `Finish it: relevo migrate cancel ${id}`,
       });
+    if (migration.state === 'cancelled' || migration.state === 'refused')
+      throw new Refusal('not_active', `${id} was ${migration.state}; there is nothing to go on with.`, {
+        advice: 'Send the file again: relevo migrate start',
+      });
     await setPaused(cell.db, migration.importNumber, false);
     const now = (await findMigration(cell.db, migration.importNumber))!;
     const { cell: name } = parseMigrationId(id);
@@ -298,7 +307,9 @@ function filterOf({ code, lines }: { code?: string; lines?: string }): DeadLette
     throw new Refusal('bad_lines', `"${lines}" is not a range of lines.`, {
       advice: 'Write --lines 100-250 or --lines 100.',
     });
-  return { code, fromLine: Number(match[1]), toLine: Number(match[2] ?? match[1]) };
+  const [fromLine, toLine] = [Number(match[1]), Number(match[2] ?? match[1])];
+  if (toLine < fromLine) throw new Refusal('bad_lines', `--lines ${lines} ends before it begins.`);
+  return { code, fromLine, toLine };
 }
 
 async function deadLetters(id: string, options: Json & { code?: string; lines?: string }): Promise<void> {

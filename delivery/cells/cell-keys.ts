@@ -47,4 +47,10 @@ export async function storeKey(
                sealed_private = coalesce(excluded.sealed_private, openpgp_keys.sealed_private)`;
 }
 
+/** Answers whether there was such a key. The cell's own keys stay: they open what was sealed to them. */
+export const removeTenantKey = async (db: Tx, fingerprint: string): Promise<boolean> =>
+  (await db.run`
+    delete from cell.openpgp_keys
+     where owner = 'tenant' and upper(fingerprint) = ${fingerprint.replaceAll(' ', '').toUpperCase()}`) > 0;
+
 export const listKeys = storedKeys;

@@ -50,7 +50,7 @@ async function createRoles(client: pg.Client, name: CellName, file: CellFile): P
     const known = await client.query('select from pg_roles where rolname = $1', [roleName(name, role)]);
     const verb = known.rowCount ? 'alter' : 'create';
     await client.query(
-      `${verb} role ${quoted} login nosuperuser nocreatedb nocreaterole noinherit connection limit 60 ` +
+      `${verb} role ${quoted} login nosuperuser nocreatedb nocreaterole noinherit connection limit 250 ` +
         `password ${pg.escapeLiteral(file.passwords[role])}`,
     );
   }

@@ -49,8 +49,16 @@ async function unknownCell(home: string, name: CellName): Promise<Refusal> {
   return new Refusal('unknown_cell', `No cell ${cellText(name)} is known in ${home}.`, { advice });
 }
 
+const wrappedKeys = (db: Database) =>
+  db.rows<WrappedKey>`select purpose, version, wrapped from cell.data_keys`;
+
 /** Opens the cell's data keys. `db` belongs to a role of the PCI zone or to `keys`. */
 export async function openVault(cell: Cell, db: Database): Promise<Vault> {
-  const wrapped = await db.rows<WrappedKey>`select purpose, version, wrapped from cell.data_keys`;
-  return new Vault(keksOf(cell.file), wrapped);
+  return new Vault(keksOf(cell.file), await wrappedKeys(db));
+}
+
+/** Takes in what a rotation has changed since the vault was opened: the cell file's keys and the data keys. */
+export async function refreshVault(cell: Cell, db: Database, vault: Vault): Promise<void> {
+  const file = (await readCellFile(cell.home, cell.name)) ?? cell.file;
+  vault.reload(keksOf(file), await wrappedKeys(db));
 }

@@ -8,7 +8,7 @@ import { serveCards } from '#services/cards/main.ts';
 import { serveLedger } from '#services/ledger/main.ts';
 import type { CellKeys, MigrationCell, Trial } from '#services/migrations/migration-cell.ts';
 import type { ImportClients } from '#services/migrations/work/importer.ts';
-import { type Cell, openVault } from '../cells/open-cell.ts';
+import { type Cell, openVault, refreshVault } from '../cells/open-cell.ts';
 import type { AllSettings } from './settings.ts';
 
 const CALLER = 'migrations';
@@ -38,6 +38,7 @@ export async function enterCell(cell: Cell, settings: AllSettings): Promise<Migr
     ...cell.name,
     db,
     vault,
+    refreshVault: () => refreshVault(cell, db, vault),
     clients: clients(vault, {
       cards: cell.connect('cards', CONNECTIONS),
       cardholders: cell.connect('cardholders', CONNECTIONS),

@@ -1,4 +1,4 @@
-import { path, secretUrl } from '#declare/setting.ts';
+import { path, secretText, secretUrl } from '#declare/setting.ts';
 import { readSettings } from '#runtime/settings/read-settings.ts';
 import { services } from '#services/all.ts';
 import { migrationSettings } from '#services/migrations/service.ts';
@@ -11,6 +11,9 @@ export const platformSettings = {
   }),
   RELEVO_DATABASE_URL: secretUrl({
     text: 'A PostgreSQL server to use instead of the embedded one, with a role that may create databases and roles.',
+  }),
+  RELEVO_KEY_PASSPHRASE: secretText({
+    text: 'The passphrase of a private key that relevo keys import reads.',
   }),
 } as const;
 

@@ -57,6 +57,12 @@ export class Vault {
   readonly #sealing = new Map<string, { current: VersionedKey; byVersion: Map<number, KeyObject> }>();
 
   constructor(keks: readonly VersionedKey[], wrapped: readonly WrappedKey[]) {
+    this.reload(keks, wrapped);
+  }
+
+  /** Takes in the keys as they are now: after a rotation there are new versions. */
+  reload(keks: readonly VersionedKey[], wrapped: readonly WrappedKey[]): void {
+    this.#sealing.clear();
     for (const each of wrapped) {
       const key = unwrapKey(keks, each);
       const known = this.#sealing.get(each.purpose);

@@ -47,7 +47,10 @@ const poisonings: Record<string, { row: PoisonedRow; dead: Record<string, string
     row: { table: 'ledger.accounts', column: 'external_account_id', value: 'x-a-c' },
     dead: { c3: 'row_failed', c4: 'row_failed', h3: 'card_is_dead', t3: 'card_is_dead' },
   },
-  'a hold': { row: { table: 'ledger.holds', column: 'external_hold_id', value: 'x-h2' }, dead: { h2: 'row_failed' } },
+  'a hold': {
+    row: { table: 'ledger.holds', column: 'external_hold_id', value: 'x-h2' },
+    dead: { h2: 'row_failed' },
+  },
   'a token': {
     row: { table: 'cards.tokens', column: 'external_token_ref', value: 'x-t3' },
     dead: { t3: 'row_failed' },
@@ -81,7 +84,8 @@ for (const chunkLines of [4096, 2])
         letters.map(({ externalId, code }) => [externalId.replace('x-', ''), code]),
         Object.entries(dead),
       );
-      for (const { detail } of letters) assert.doesNotMatch(detail, /poisoned|x-/, 'no value of the row is told');
+      for (const { detail } of letters)
+        assert.doesNotMatch(detail, /poisoned|x-/, 'no value of the row is told');
 
       const stillDead = await redriveAll(cell, first);
       assert.equal(stillDead.redriven, letters.length);
@@ -161,4 +165,44 @@ test('a migration that is under way is not redriven', async (t) => {
     redrive(cell, { ...migration, state: 'working' }, {}),
     (error) => (error as { code: string }).code === 'not_completed',
   );
+});
+
+test('an update that cannot be finished leaves the card as it was before', async (t) => {
+  const cell = await testCell(t, { settings: { RELEVO_BACKOFF_MS: 1 } });
+  const [full, delta] = readScript(
+    `
+    full
+    card c1 account=a posted=10 product=old
+    card c2
+    delta
+    card c1 v=2 account=b posted=10 product=new pan=other
+    card c2 v=2 product=new
+    card c1 v=3 op=close account=a posted=10
+    `,
+    'x',
+  );
+  await migrate(cell, full.csv);
+  const cardOf = async (id: string) => {
+    const [card] = await cell.admin.rows`select * from cards.cards where external_card_id = ${id}`;
+    return card;
+  };
+  const before = await cardOf('x-c1');
+  const row: PoisonedRow = { table: 'ledger.accounts', column: 'external_account_id', value: 'x-a-b' };
+  await poison(cell, row);
+  const second = await migrate(cell, delta.csv);
+  assert.deepEqual(
+    second.lines.map(({ outcome }) => outcome),
+    ['dead', 'updated', 'updated'],
+  );
+  assert.equal(second.report.reconciled, true);
+  const after = await cardOf('x-c1');
+  assert.deepEqual(
+    [after['product'], after['pan_index'], after['account_id'], after['status'], after['version']],
+    ['old', before['pan_index'], before['account_id'], 'closed', 3n],
+  );
+  await assertLedgerLaws(cell);
+  await cure(cell, row);
+  const { after: redriven } = await redriveAll(cell, second);
+  assert.equal(redriven.lines[0].code, 'stale_version');
+  assert.equal(redriven.report.reconciled, true);
 });

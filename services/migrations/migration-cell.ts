@@ -25,6 +25,8 @@ export interface MigrationCell {
   readonly environment: string;
   readonly db: Database;
   readonly vault: Vault;
+  /** For a process that meets a key which was made after it started. */
+  refreshVault(): Promise<void>;
   readonly clients: ImportClients;
   /** Read when first asked for: workers never need them. */
   keys(): Promise<CellKeys>;

@@ -6,7 +6,11 @@ import { join } from 'node:path';
 import { after, before, describe, test, type TestContext } from 'node:test';
 import type { PrivateKey } from 'openpgp';
 import { exportPublicKey } from '#runtime/openpgp/keys.ts';
-import { encryptedMessage, type Encryption, signedContent } from '#runtime/openpgp/testing/written-by-library.ts';
+import {
+  encryptedMessage,
+  type Encryption,
+  signedContent,
+} from '#runtime/openpgp/testing/written-by-library.ts';
 import { reportMigration } from '#services/migrations/books/report.ts';
 import { resultPath } from '#services/migrations/books/result-file.ts';
 import { emptyState } from '#services/migrations/oracle/state.ts';
@@ -68,7 +72,9 @@ test('every text form says the same and is one content', async (t) => {
   const state = emptyState();
   let sequence = 0;
   for (const [form, csv] of Object.entries(forms)) {
-    const file = csv.replace('andina-full-001', `form-${++sequence}`).replace(/full"?,"?1(?=\D)/, (kind) => kind.replace('1', String(sequence)));
+    const file = csv
+      .replace('andina-full-001', `form-${++sequence}`)
+      .replace(/full"?,"?1(?=\D)/, (kind) => kind.replace('1', String(sequence)));
     const migrated = await migrate(cell, file);
     assertAsJudged(migrated, judge(file, state), file);
     assert.deepEqual(migrated.report.outcomes, sequence === 1 ? { migrated: 3 } : { unchanged: 3 }, form);
@@ -123,7 +129,7 @@ describe('GnuPG', { skip: installed ? false : 'gpg is not installed' }, () => {
         await migratesAsJudged(cell, gpg([...sender, ...options], Buffer.from(goodFile())), goodFile());
       });
 
-  test('a tenant reads its result file with gpg, and the signature is the cell\'s', async (t) => {
+  test("a tenant reads its result file with gpg, and the signature is the cell's", async (t) => {
     const { cell, sender } = await asSender(t, tenants['RSA 3072']);
     const path = await cell.keep(gpg(sender, Buffer.from(goodFile())));
     const { report, migration } = await migrateFile(cell, path);

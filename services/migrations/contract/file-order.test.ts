@@ -125,12 +125,11 @@ const stories: Record<string, string> = {
 
 for (const [story, script] of Object.entries(stories))
   test(story, async (t) => {
-    for (const { name, cell, workers } of everyWay)
-      await t.test(name, () => play(cell, script, { workers }));
+    for (const { name, cell, options } of everyWay) await t.test(name, () => play(cell, script, options));
   });
 
 test('a cardholder stated twice with other content is left as the last accepted line says', async () => {
-  for (const { name, cell, workers } of everyWay) {
+  for (const { name, cell, options } of everyWay) {
     const [, { lines }] = await playThrough(
       cell,
       `
@@ -145,7 +144,7 @@ test('a cardholder stated twice with other content is left as the last accepted 
       card c2 holder=h city=Nein      -> version_conflict
       card c3 v=2 holder=h city=Non op=status -> updated
       `,
-      { workers },
+      options,
     );
     const [{ city }] = await cell.admin.rows<{ city: string }>`
       select city from cardholders.cardholders where cardholder_id = ${lines[0].cardholderId}`;
@@ -154,7 +153,7 @@ test('a cardholder stated twice with other content is left as the last accepted 
 });
 
 test('status and close leave every other column of a card alone', async () => {
-  for (const { cell, workers } of everyWay) {
+  for (const { cell, options } of everyWay) {
     const cardOf = async (cardId: string) => {
       const [card] = await cell.admin.rows`
         select status, status_reason, version, product, expiry, pan_index, account_id, cardholder_id,
@@ -162,7 +161,10 @@ test('status and close leave every other column of a card alone', async () => {
           from cards.cards where card_id = ${cardId}`;
       return card;
     };
-    const [{ lines }] = await playThrough(cell, `full\n card c1 product=gold status=active status_reason=none -> migrated`);
+    const [{ lines }] = await playThrough(
+      cell,
+      `full\n card c1 product=gold status=active status_reason=none -> migrated`,
+    );
     const before = await cardOf(lines[0].cardId);
     // The same script once more is a namespace of its own, so the delta repeats the full file's line.
     const [first, , closed] = await playThrough(
@@ -175,7 +177,7 @@ test('status and close leave every other column of a card alone', async () => {
       delta
       card c1 v=3 op=close status=active status_reason="" product=green -> updated
       `,
-      { workers },
+      options,
     );
     const after = await cardOf(closed.lines[0].cardId);
     const own = ['pan_index', 'account_id', 'cardholder_id'];

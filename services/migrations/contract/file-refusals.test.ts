@@ -99,7 +99,8 @@ const cases: Record<keyof typeof fileErrors, Record<string, () => Buffer | Promi
     'a sequence of 0': () => sealed(goodFile({ header: { sequence: '0' } })),
     'a mock with a sequence': () => sealed(goodFile({ header: { kind: 'mock' } })),
     'a BIN range of 5 digits': () => sealed(goodFile({ header: { bin_ranges: '45091' } })),
-    'a created_at that is no time': () => sealed(goodFile({ header: { created_at: '2026-13-01T00:00:00Z' } })),
+    'a created_at that is no time': () =>
+      sealed(goodFile({ header: { created_at: '2026-13-01T00:00:00Z' } })),
   },
   unsupported_version: {
     'version 2': () => sealed(goodFile({ header: { format_version: '2' } })),
@@ -118,7 +119,13 @@ const cases: Record<keyof typeof fileErrors, Record<string, () => Buffer | Promi
     'a new source begins at 1': () => sealed(goodFile({ header: { source: 'other', sequence: '2' } })),
   },
   missing_trailer: {
-    'no T line': () => sealed(goodFile({ header: { sequence: '2' } }).split('\n').slice(0, -2).join('\n')),
+    'no T line': () =>
+      sealed(
+        goodFile({ header: { sequence: '2' } })
+          .split('\n')
+          .slice(0, -2)
+          .join('\n'),
+      ),
     'a line after it': () => sealed(`${goodFile({ header: { sequence: '2' } })}W,x\n`),
     'an empty line after it': () => sealed(`${goodFile({ header: { sequence: '2' } })}\n`),
     'two files in one': () => sealed(goodFile({ header: { sequence: '2' } }).repeat(2)),

@@ -75,7 +75,10 @@ for (const [name, chunkLines] of [
       assert.deepEqual(await storedRows(cell), before, 'a validation stores nothing');
 
       const mockCsv = Buffer.from(
-        csv.toString('latin1').replace(/,(full|delta),\d+,/, ',mock,0,').replace(/^H,1,/, `H,1,mock-`),
+        csv
+          .toString('latin1')
+          .replace(/,(full|delta),\d+,/, ',mock,0,')
+          .replace(/^H,1,/, `H,1,mock-`),
         'latin1',
       );
       const mock = await migrate(cell, mockCsv);

@@ -37,7 +37,9 @@ test(`every line is there, in file order, with the ids under which it is stored 
 
   assert.match(
     head,
-    new RegExp(`^H,1,${report.file_id},${report.migration},andina,production,20\\d\\d-\\d\\d-\\d\\dT[\\d:]{8}Z$`),
+    new RegExp(
+      `^H,1,${report.file_id},${report.migration},andina,production,20\\d\\d-\\d\\d-\\d\\dT[\\d:]{8}Z$`,
+    ),
   );
   const { migrated = 0, rejected = 0 } = report.outcomes;
   const sums = (side: Record<string, { ledger: string }>) =>

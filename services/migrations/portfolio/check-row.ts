@@ -1,7 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { BinRanges } from './bin-ranges.ts';
 import { RecordCheck, type InvalidField } from './check-record.ts';
-import { isPan } from './field-checks.ts';
 import { C, O, rows } from './records.ts';
 import { LINE_BYTES_MAX, type Fields } from './split-line.ts';
 
@@ -79,17 +78,11 @@ export class RowCheck {
     );
   }
 
-  /**
-   * The line's own id, or '' where it cannot be read. On a line with a wrong number of fields something else
-   * may have moved into the id's place; what looks like a PAN is then not shown.
-   */
+  /** The line's own id, or '' where it cannot be read: a line with a wrong number of fields has no fields. */
   externalId(fields: Fields): string {
-    if (fields.count <= EXTERNAL_ID || fieldCount(fields) < 0) return '';
     // The three types have the same rule for it, in the same place.
-    if (this.#card.faultOf(fields, EXTERNAL_ID) !== null) return '';
-    const { source, start, end } = fields;
-    if (!hasRightCount(fields) && isPan(source, start[EXTERNAL_ID], end[EXTERNAL_ID])) return '';
-    return fields.text(EXTERNAL_ID);
+    const isReadable = hasRightCount(fields) && this.#card.faultOf(fields, EXTERNAL_ID) === null;
+    return isReadable ? fields.text(EXTERNAL_ID) : '';
   }
 }
 

@@ -1,8 +1,8 @@
 import { crashPoint } from '#runtime/crash-point.ts';
+import { Refusal } from '#runtime/refusal.ts';
 import { RowCheck } from '../portfolio/check-row.ts';
 import type { MigrationCell } from '../migration-cell.ts';
-import { openPayload, sealDeadLine } from '../queue/chunk-payload.ts';
-import { compress } from '../queue/chunk-payload.ts';
+import { type ChunkLines, compress, openPayload, sealDeadLine } from '../queue/chunk-payload.ts';
 import { backoffMs, finishChunk, type LeasedChunk, ORDERED_LANE, returnChunk } from '../queue/chunk-queue.ts';
 import { findMigration } from '../store.ts';
 import { ByteWriter } from './byte-writer.ts';
@@ -37,7 +37,7 @@ export class ChunkWorker {
     }
     try {
       const { chunks } = await this.#processorFor(chunk.importNumber);
-      const lines = openPayload(this.#cell.vault, chunk, chunk.payload);
+      const lines = await this.#open(chunk);
       return await this.#finish(chunk, await chunks.process(lines, chunk.phase, chunk.lane === ORDERED_LANE));
     } catch (error) {
       if (faultOf(error) === 'withdrawn') return 'lost';
@@ -48,6 +48,17 @@ export class ChunkWorker {
       }
       await returnChunk(db, chunk, backoffMs(chunk.attempts, settings.RELEVO_BACKOFF_MS), reason);
       return 'returned';
+    }
+  }
+
+  /** Opens a chunk, with keys that are read again when its key is younger than this process. */
+  async #open(chunk: LeasedChunk): Promise<ChunkLines> {
+    try {
+      return openPayload(this.#cell.vault, chunk, chunk.payload);
+    } catch (error) {
+      if (!(error instanceof Refusal) || error.code !== 'data_key_missing') throw error;
+      await this.#cell.refreshVault();
+      return openPayload(this.#cell.vault, chunk, chunk.payload);
     }
   }
 
@@ -72,7 +83,7 @@ export class ChunkWorker {
     const { check } = await this.#processorFor(chunk.importNumber);
     const { vault, clients } = this.#cell;
     const { importNumber } = chunk;
-    const lines = new ParsedLines(openPayload(vault, chunk, chunk.payload), check, new LineReader(vault));
+    const lines = new ParsedLines(await this.#open(chunk), check, new LineReader(vault));
     const results = new LineResults(lines);
     const open = Array.from({ length: lines.count }, (_, i) => i).filter((i) => results.isOpen(i));
     try {

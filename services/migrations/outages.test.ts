@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import { identifier } from '#runtime/database/sql.ts';
+import { roleName } from '#delivery/cells/cell-name.ts';
+import { assertLedgerLaws, assertStored } from '#tools/testing/books.ts';
+import { type TestCell, testCell } from '#tools/testing/cell.ts';
+import { bringIn, finish, migrate } from '#tools/testing/migrate.ts';
+import { judge } from '#tools/testing/play.ts';
+import { readScript } from '#tools/testing/script.ts';
+import { until } from '#tools/testing/until.ts';
+import { emptyState } from './oracle/state.ts';
+import { listDeadLetters, redrive } from './redrive.ts';
+import { startMigration } from './start-migration.ts';
+import { queueState } from './store.ts';
+
+/** A service or its database is gone for a while: chunks wait and go on; attempts that run out are dead letters. */
+const [{ csv }] = readScript(
+  `
+  full
+  card c1 posted=10
+  card c2 account=a posted=20
+  card c2 v=2 account=a posted=20
+  card c3 account=a posted=20
+  raw no such line
+  hold h1 card=c1 amount=1
+  hold h2 card=c2 amount=2
+  token t1 card=c3
+  `,
+  'down',
+);
+
+/** Ways in which a service's database goes away, and how it comes back. */
+const outages: Record<string, (cell: TestCell, service: string) => Promise<() => Promise<unknown>>> = {
+  async 'the role may not log in'(cell, service) {
+    const role = identifier(roleName(cell.name, service));
+    await cell.admin.run`alter role ${role} nologin`;
+    await cell.admin.rows`
+      select pg_terminate_backend(pid) from pg_stat_activity where usename = ${roleName(cell.name, service)}`;
+    return () => cell.admin.run`alter role ${role} login`;
+  },
+  async 'its rights are withdrawn'(cell, service) {
+    const role = identifier(roleName(cell.name, service));
+    const schema = identifier(service);
+    await cell.admin.run`revoke usage on schema ${schema} from ${role}`;
+    return () => cell.admin.run`grant usage on schema ${schema} to ${role}`;
+  },
+};
+
+async function begin(t: TestContext, settings: Record<string, number>) {
+  const cell = await testCell(t, { settings: { RELEVO_CHUNK_LINES: 2, RELEVO_BACKOFF_MS: 5, ...settings } });
+  const path = await cell.send(csv);
+  const started = await startMigration(cell, path);
+  await bringIn(cell, started, path);
+  return { cell, importNumber: started.migration.importNumber };
+}
+
+for (const service of ['cards', 'cardholders', 'ledger'])
+  for (const [what, takeAway] of Object.entries(outages)) {
+    test(`${service}, ${what}: chunks wait and then go on`, async (t) => {
+      const { cell, importNumber } = await begin(t, { RELEVO_CHUNK_ATTEMPTS: 100 });
+      const bringBack = await takeAway(cell, service);
+      const finishing = finish(cell, importNumber, { workers: 2 });
+      await until('a chunk has failed twice', async () => {
+        const tried = await cell.admin.rows`
+          select from migrations.chunks where attempts >= 3 and last_error is not null`;
+        return tried.length > 0;
+      });
+      const waiting = await queueState(cell.db, importNumber);
+      assert.ok(waiting.done < waiting.chunks);
+      assert.match(waiting.lastError!, /PostgreSQL answered|connection failed/);
+      await bringBack();
+      const { report, lines } = await finishing;
+      const state = emptyState();
+      const judged = judge(csv, state);
+      assert.deepEqual([report.outcomes, report.reconciled], [judged.outcomes, true]);
+      assert.deepEqual(
+        lines.map(({ outcome }) => outcome),
+        judged.byLine.map(({ outcome }) => outcome),
+      );
+      await assertStored(cell, state, 'down');
+      await assertLedgerLaws(cell);
+    });
+
+    test(`${service}, ${what}: attempts run out, the lines are dead, and all come through once it is back`, async (t) => {
+      const { cell, importNumber } = await begin(t, { RELEVO_CHUNK_ATTEMPTS: 2 });
+      const bringBack = await takeAway(cell, service);
+      const finishing = finish(cell, importNumber, { workers: 2 });
+      // What was begun cannot be taken back while the cards service itself is away: then chunks wait on.
+      if (service === 'cards') {
+        await until('attempts have run out', async () => {
+          const tried = await cell.admin.rows`select from migrations.chunks where attempts > 4`;
+          return tried.length > 0;
+        });
+        await bringBack();
+      }
+      const first = await finishing;
+      if (service !== 'cards') await bringBack();
+      assert.deepEqual([first.report.state, first.report.reconciled], ['completed', true]);
+      await assertLedgerLaws(cell);
+      const letters = await listDeadLetters(cell.db, importNumber);
+      assert.equal(first.report.outcomes.dead, letters.length);
+      assert.ok(letters.length >= (service === 'cards' ? 1 : 4));
+      const codes = new Set(['dependency_unavailable', 'worker_lost', 'card_is_dead']);
+      for (const { code } of letters) assert.ok(codes.has(code), code);
+      assert.deepEqual(first.report.rejections, { wrong_field_count: 1 }, 'what the contract rejects is rejected');
+
+      await redrive(cell, first.migration, {});
+      const second = await finish(cell, importNumber, { workers: 2 });
+      const state = emptyState();
+      const judged = judge(csv, state);
+      assert.deepEqual([second.report.outcomes, second.report.reconciled], [judged.outcomes, true]);
+      await assertStored(cell, state, 'down');
+      await assertLedgerLaws(cell);
+    });
+  }
+
+test('every connection of a cell is cut while it works, again and again', async (t) => {
+  const cell = await testCell(t, { settings: { RELEVO_CHUNK_LINES: 1, RELEVO_BACKOFF_MS: 1, RELEVO_CHUNK_ATTEMPTS: 100 } });
+  let cutting = true;
+  const cut = (async () => {
+    while (cutting) {
+      await cell.admin.rows`
+        select pg_terminate_backend(pid) from pg_stat_activity
+         where usename = any(${['cards', 'cardholders', 'ledger'].map((each) => roleName(cell.name, each))})
+           and random() < 0.5`;
+      await new Promise((resolve) => setTimeout(resolve, 15));
+    }
+  })();
+  const state = emptyState();
+  const { report } = await migrate(cell, csv, { workers: 2 }).finally(() => (cutting = false));
+  await cut;
+  assert.deepEqual([report.outcomes, report.reconciled], [judge(csv, state).outcomes, true]);
+  await assertStored(cell, state, 'down');
+  await assertLedgerLaws(cell);
+});

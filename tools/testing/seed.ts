@@ -1,0 +1,25 @@
+import type fc from 'fast-check';
+
+/**
+ * The seed of this run: another one each time, or the one of a run that failed, `SEED=81723 npm test`. With
+ * `RUNS=20` every property is tried twenty times as often.
+ */
+export const seed = Number(process.env['SEED'] ?? Date.now() % 2 ** 31);
+const times = Number(process.env['RUNS'] ?? 1);
+
+/** How fast-check tries a property: so often, from this run's seed, saying how to see a failure again. */
+export const runs = <T>(numRuns: number): fc.Parameters<T> => ({
+  numRuns: numRuns * times,
+  seed,
+  interruptAfterTimeLimit: 60_000 * times,
+  markInterruptAsFailure: false,
+  reporter: (details) => {
+    if (!details.failed) return;
+    const { counterexample, errorInstance, numShrinks } = details;
+    const error = errorInstance as Error | null;
+    throw new Error(
+      `SEED=${seed} npm test   fails again, after ${numShrinks} shrinks with:\n${String(counterexample)}\n\n${error?.message ?? ''}`,
+      { cause: error },
+    );
+  },
+});
