@@ -32,7 +32,10 @@ for (const proof of proofs) {
     .command(proof.name)
     .description(`${proof.promise} (${proof.takes})`)
     .option('--json', 'one JSON document on standard output')
-    .addHelpText('after', `\n${proof.about}\n\nExamples:\n  $ ${proof.example}\n  $ npm run prove -- ${proof.name} --json`);
+    .addHelpText(
+      'after',
+      `\n${proof.about}\n\nExamples:\n  $ ${proof.example}\n  $ npm run prove -- ${proof.name} --json`,
+    );
   for (const option of proof.options) command.addOption(option);
   command.action((options: Options & { json?: boolean }) => run(proof, options));
 }

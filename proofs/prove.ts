@@ -55,4 +55,6 @@ export async function prove(proof: Proof, options: Options, json: boolean): Prom
 }
 
 const flags = (options: Options): string[] =>
-  Object.entries(options).map(([name, value]) => `--${name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)} ${value}`);
+  Object.entries(options).map(
+    ([name, value]) => `--${name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)} ${value}`,
+  );

@@ -30,7 +30,7 @@ if [ ! -x "$node" ]; then
 fi
 program=$1
 shift
-# Memory that was freed goes back to the system at once, and the young generation stays small: many of these
-# processes share a machine, and left alone each would rather grow than collect.
+# Memory that was freed goes back to the system at once: many of these processes share a machine.
 export MALLOC_ARENA_MAX="${MALLOC_ARENA_MAX:-1}" MALLOC_MMAP_THRESHOLD_="${MALLOC_MMAP_THRESHOLD_:-131072}"
-exec "$node" --max-semi-space-size=4 "$root/$program" "$@"
+# shellcheck disable=SC2086 # several flags
+exec "$node" ${RELEVO_NODE_FLAGS:-} "$root/$program" "$@"

@@ -68,15 +68,25 @@ export async function controlRun(lab: Lab, random: Random): Promise<Control> {
     for (const column of ['bytes', 'packed', 'words', 'document']) {
       const inColumn = search();
       await inColumn.database(lab, SCRATCH);
-      inColumn.finds.splice(0, Infinity, ...inColumn.finds.filter(({ place }) => place.includes(`.${column}`)));
-      expect(`a scratch table (${column})`, inColumn, column === 'words' || column === 'document' ? texts : forms);
+      inColumn.finds.splice(
+        0,
+        Infinity,
+        ...inColumn.finds.filter(({ place }) => place.includes(`.${column}`)),
+      );
+      expect(
+        `a scratch table (${column})`,
+        inColumn,
+        column === 'words' || column === 'document' ? texts : forms,
+      );
     }
     if (lab.isEmbedded) {
       await lab.ask(SCRATCH, 'checkpoint');
       const onDisk = search();
       await onDisk.folder('disk', await lab.dataFolder());
       const inWal = onDisk.finds.filter(({ place }) => place.includes('pg_wal'));
-      expect("the server's data files", { finds: onDisk.finds.filter(({ place }) => place.includes('base/')) } as Search);
+      expect("the server's data files", {
+        finds: onDisk.finds.filter(({ place }) => place.includes('base/')),
+      } as Search);
       expect("the server's write-ahead log", { finds: inWal } as Search);
     }
   } finally {

@@ -13,7 +13,10 @@ export function formsOf({ kind, value }: Canary): Form[] {
     form('plain', text),
     form('reversed', [...text].reverse().join('')),
     ...[' ', '-'].map((separator) =>
-      form(separator === ' ' ? 'groups of four with spaces' : 'groups of four with dashes', grouped(text, separator)),
+      form(
+        separator === ' ' ? 'groups of four with spaces' : 'groups of four with dashes',
+        grouped(text, separator),
+      ),
     ),
     form('ASCII in lower-case hex', hex(text)),
     form('ASCII in upper-case hex', hex(text).toUpperCase()),
@@ -54,7 +57,9 @@ const grouped = (text: string, separator: string) => text.match(/.{1,4}/g)!.join
 /** The characters of base64 that the value alone decides, for each place within three bytes it may begin at. */
 function aligned(value: Buffer): string[] {
   return [0, 1, 2].map((before) => {
-    const text = Buffer.concat([Buffer.alloc(before), value]).toString('base64').replaceAll('=', '');
+    const text = Buffer.concat([Buffer.alloc(before), value])
+      .toString('base64')
+      .replaceAll('=', '');
     const first = Math.ceil((before * 8) / 6);
     const last = Math.floor(((before + value.length) * 8) / 6);
     return text.slice(first, last);

@@ -7,7 +7,7 @@ export interface Hit {
 }
 
 const BLOCK = 3;
-const TABLE_BITS = 18;
+const TABLE_BITS = 24;
 
 /**
  * Finds thousands of byte strings in one pass (Wu and Manber, "A fast algorithm for multi-pattern searching"):
@@ -53,7 +53,7 @@ export class Matcher {
 }
 
 const slot = (bytes: Uint8Array, last: number): number =>
-  ((bytes[last - 2] << 10) ^ (bytes[last - 1] << 5) ^ bytes[last]) & ((1 << TABLE_BITS) - 1);
+  (bytes[last - 2] << 16) | (bytes[last - 1] << 8) | bytes[last];
 
 function isAt(bytes: Uint8Array, start: number, pattern: Buffer): boolean {
   for (let i = 0; i < pattern.length; i++) if (bytes[start + i] !== pattern[i]) return false;

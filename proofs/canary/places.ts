@@ -1,7 +1,11 @@
+import { createReadStream } from 'node:fs';
 import { readdir, readFile, readlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { openMessage } from '#runtime/openpgp/open-message.ts';
 import type { Lab } from '../lab/lab.ts';
 import { childrenOf, processesOf } from '../lab/processes.ts';
+import type { ProofCell } from '../lab/proof-cell.ts';
 import type { Search } from './search.ts';
 
 /**
@@ -18,14 +22,24 @@ export async function watchProcesses(
   let looks = 0;
   while (!signal.aborted) {
     const server = await lab.postmaster().catch(() => undefined);
-    const pids = [...(await processesOf(lab.home)), ...(server ? [server, ...(await childrenOf(server))] : [])];
+    const pids = [
+      ...(await processesOf(lab.home)),
+      ...(server ? [server, ...(await childrenOf(server))] : []),
+    ];
     for (const pid of pids) {
       seen.add(pid);
       for (const what of ['cmdline', 'environ'])
-        search.buffer('processes', `${what} of a process`, await readFile(`/proc/${pid}/${what}`).catch(() => Buffer.alloc(0)));
+        search.buffer(
+          'processes',
+          `${what} of a process`,
+          await readFile(`/proc/${pid}/${what}`).catch(() => Buffer.alloc(0)),
+        );
     }
     const sessions = await lab
-      .ask<{ all: string }>(database, `select coalesce(string_agg(a::text, ' '), '') as all from pg_stat_activity a`)
+      .ask<{ all: string }>(
+        database,
+        `select coalesce(string_agg(a::text, ' '), '') as all from pg_stat_activity a`,
+      )
       .catch(() => []);
     for (const { all } of sessions) search.text('processes', 'pg_stat_activity', all);
     looks++;
@@ -44,4 +58,47 @@ export async function searchOpenFiles(pid: number, search: Search): Promise<numb
     await search.file('files', `/proc/${pid}/fd/${fd}`, `temporary file without a name`);
   }
   return files;
+}
+
+/** Result files, opened with the tenant's key, and the reports of validations. */
+export async function searchResults(cell: ProofCell, search: Search): Promise<number> {
+  const folder = join(cell.lab.home, 'results');
+  const names = await readdir(folder);
+  for (const name of names) {
+    const path = join(folder, name);
+    if (!name.endsWith('.gpg')) {
+      await search.file('results', path, name);
+      continue;
+    }
+    const message = openMessage(createReadStream(path), {
+      decryptionKeys: [cell.tenantKey],
+      verificationKeys: cell.keys.cell.map((key) => key.toPublic()),
+      maxPlaintextBytes: 1e12,
+    });
+    const pieces: Buffer[] = [];
+    for await (const piece of message.plaintext) pieces.push(Buffer.from(piece));
+    search.buffer('results', name, Buffer.concat(pieces));
+  }
+  return names.length;
+}
+
+/** Every database of the embedded server; of a server that is not ours, those of this proof. */
+export async function searchDatabases(lab: Lab, cell: ProofCell, search: Search): Promise<number> {
+  const names = await lab.ask<{ datname: string }>(
+    'postgres',
+    'select datname from pg_database where datallowconn and ($1 or starts_with(datname, $2)) order by 1',
+    [lab.isEmbedded, `relevo_${cell.name.tenant}_`],
+  );
+  let rows = 0;
+  for (const { datname } of names) rows += await search.database(lab, datname);
+  return rows;
+}
+
+/** All of the home, and of the embedded server's data; only what was sent to Relevo is left out. */
+export async function searchDisk(lab: Lab, search: Search, sent: string): Promise<number> {
+  if (!lab.isEmbedded) return search.folder('files', lab.folder, { except: [sent] });
+  await lab.ask('postgres', 'checkpoint');
+  const data = await lab.dataFolder();
+  const files = await search.folder('files', lab.folder, { except: [sent, data] });
+  return files + (await search.folder('disk', data));
 }

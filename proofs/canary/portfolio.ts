@@ -87,7 +87,9 @@ export class CanaryLines {
     line('the id left out: PAN one field early', (f) => f.toSpliced(C.external_card_id, 1).join(','));
     line('PAN where the id is', (f) => f.toSpliced(1, 3).join(','));
     line('PAN with dashes where the id is', (f) => f.with(C.pan, dashed(f[C.pan])).toSpliced(1, 3).join(','));
-    line('PAN and PIN value in one field', (f) => f.with(C.pan, `${f[C.pan]}${f[C.pin_value]}`).toSpliced(1, 3).join(','));
+    line('PAN and PIN value in one field', (f) =>
+      f.with(C.pan, `${f[C.pan]}${f[C.pin_value]}`).toSpliced(1, 3).join(','),
+    );
     line('quotes that do not close', (f) => f.with(C.pan, `"${f[C.pan]}`).join(','));
     line('a quote inside a field', (f) => f.with(C.pan, `${f[C.pan]}"`).join(','));
     const nul = this.card('NUL inside');
@@ -113,12 +115,19 @@ export class CanaryLines {
     const pinSwapped = this.card('id and PIN value swapped', { pin_format: 'iso4' });
     const iso4 = this.#canaries.pin('id and PIN value swapped', 'iso4');
     this.add(pinSwapped.with(C.external_card_id, iso4).with(C.pin_value, pinSwapped[C.external_card_id]));
-    this.add(this.card('a wrong check digit', { pan: this.#canaries.pan('a wrong check digit', { valid: false }) }));
+    this.add(
+      this.card('a wrong check digit', { pan: this.#canaries.pan('a wrong check digit', { valid: false }) }),
+    );
     for (const separator of [' ', '-', '.']) {
       const f = this.card(`PAN in groups with "${separator}"`);
       this.add(f.with(C.pan, f[C.pan].match(/.{1,4}/g)!.join(separator)));
     }
-    this.add(this.card('PIN value of another format', { pin_format: 'ibm3624', pin_value: this.#canaries.pin('PIN value of another format', 'iso4') }));
+    this.add(
+      this.card('PIN value of another format', {
+        pin_format: 'ibm3624',
+        pin_value: this.#canaries.pin('PIN value of another format', 'iso4'),
+      }),
+    );
     const long = this.#canaries.pin('PIN value with a letter too much', 'iso0');
     this.add(this.card('PIN value with a letter too much', { pin_format: 'iso0', pin_value: `${long}X` }));
     this.add(this.card('PIN value without a key', { pin_key_id: '' }));
@@ -135,30 +144,74 @@ export class CanaryLines {
     const again = first.with(C.pan, this.#canaries.pan('a duplicate row'));
     this.add(again, { summed: false });
     const account = this.card('an account conflict');
-    for (const field of ['external_account_id', 'account_type', 'currency', 'posted_minor', 'credit_limit_minor'] as const)
+    for (const field of [
+      'external_account_id',
+      'account_type',
+      'currency',
+      'posted_minor',
+      'credit_limit_minor',
+    ] as const)
       account[C[field]] = first[C[field]];
     this.add(account.with(C.posted_minor, String(Number(first[C.posted_minor]) + 7)), { summed: false });
     this.add(this.card('a PAN that belongs to another card', { pan: first[C.pan] }));
     this.add(this.card('the status of an unknown card', { operation: 'status' }));
     this.add(this.card('an unknown card closed', { operation: 'close' }));
     const hold = (id: string, card: string, change: Record<number, string>) => {
-      const fields = ['O', id, card, '100', first[C.currency], 'SHOP', '5411', 'A1B2C3', '123456', '123456789012', CREATED_AT, '2027-11-20T06:00:00Z'];
+      const fields = [
+        'O',
+        id,
+        card,
+        '100',
+        first[C.currency],
+        'SHOP',
+        '5411',
+        'A1B2C3',
+        '123456',
+        '123456789012',
+        CREATED_AT,
+        '2027-11-20T06:00:00Z',
+      ];
       for (const [at, value] of Object.entries(change)) fields[Number(at)] = value;
       return fields;
     };
     const held = (fields: string[]) => this.raw('O', fields.join(','), fields);
     held(hold('hold-ok', first[C.external_card_id], {}));
+    const other = first[C.currency] === 'PEN' ? 'USD' : 'PEN';
+    held(
+      hold('hold-currency', first[C.external_card_id], {
+        4: other,
+        5: this.#canaries.pan('PAN as merchant of a hold in another currency'),
+      }),
+    );
     held(hold('hold-mcc', first[C.external_card_id], { 6: this.#canaries.pan('PAN in mcc of a hold') }));
     held(hold('hold-stan', first[C.external_card_id], { 8: this.#canaries.pan('PAN in stan of a hold') }));
     held(hold('hold-card', this.#canaries.pan('PAN as the card of a hold'), {}));
-    held(hold('hold-merchant', 'no-such-card', { 5: this.#canaries.pan('PAN as merchant of a rejected hold') }));
-    this.raw('O', hold('x', first[C.external_card_id], {}).toSpliced(1, 1, this.#canaries.pan('a hold with a field too few')).slice(0, -1).join(','));
+    held(
+      hold('hold-merchant', 'no-such-card', { 5: this.#canaries.pan('PAN as merchant of a rejected hold') }),
+    );
+    this.raw(
+      'O',
+      hold('x', first[C.external_card_id], {})
+        .toSpliced(1, 1, this.#canaries.pan('a hold with a field too few'))
+        .slice(0, -1)
+        .join(','),
+    );
     const token = (id: string, card: string, device: string, expiry = '3012') =>
       this.raw('W', ['W', id, card, 'apple-pay', device, 'active', expiry].join(','));
     token('token-ok', first[C.external_card_id], 'phone');
     token('token-expiry', first[C.external_card_id], '', this.#canaries.pan('PAN in expiry of a token'));
     token('token-card', this.#canaries.pan('PAN as the card of a token'), '');
     token('token-device', 'no-such-card', this.#canaries.pan('PAN as device of a rejected token'));
+  }
+
+  /** The codes that need cards which are here already: those of the full file, sent again with other numbers. */
+  versions(): void {
+    const raised = this.add(this.card('a higher version', { version: '9' }));
+    const stale = this.#canaries.pan('a stale version');
+    this.add(raised.with(C.version, '8').with(C.pan, stale), { summed: false });
+    this.add(this.card('a status line', { version: '9', operation: 'status', status: 'lost' }));
+    this.add(this.card('a closing line', { version: '9', operation: 'close' }));
+    for (let i = 0; i < 10; i++) this.add(this.card('the same version with other content'));
   }
 
   /** Good lines that the database will not take, for a trigger of the proof fails with the whole row. */

@@ -58,7 +58,7 @@ export async function refusedFiles(
     await sealTo(path, text, { signingKey, to: keys });
     add(code, path, settings);
   };
-  const header = (file_id: string) => ({ tenant, file_id, sequence: '2' });
+  const header = (file_id: string) => ({ tenant, file_id, sequence: '3' });
   const good = (code: string) => linesFor(code).file(header(`refused-${code}`));
 
   const plain = join(folder, 'not_openpgp.csv');
@@ -66,7 +66,11 @@ export async function refusedFiles(
   add('not_openpgp', plain);
   await sealed('no_decryption_key', good('no_decryption_key'), { keys: [stranger.toPublic()] });
   for (const [name, change] of [
-    ['altered', (bytes: Buffer) => bytes.with(Math.floor(bytes.length * 0.7), bytes[Math.floor(bytes.length * 0.7)] ^ 1)],
+    [
+      'altered',
+      (bytes: Buffer) =>
+        bytes.with(Math.floor(bytes.length * 0.7), bytes[Math.floor(bytes.length * 0.7)] ^ 1),
+    ],
     ['cut', (bytes: Buffer) => bytes.subarray(0, bytes.length - 40)],
   ] as const) {
     const path = join(folder, `integrity_failed-${name}.gpg`);
@@ -88,23 +92,53 @@ export async function refusedFiles(
   const card = (code: string) => linesFor(code).lines[0].bytes;
   await sealed('bad_header', Buffer.concat([card('bad_header'), Buffer.from('\n'), card('bad_header')]));
   for (const field of ['kind', 'created_at', 'bin_ranges', 'environment'] as const)
-    await sealed('bad_header', linesFor('bad_header').file({ ...header('x'), [field]: canaries.pan(`PAN in ${field} of the header`) }));
-  await sealed('unsupported_version', linesFor('unsupported_version').file({ ...header('x'), format_version: canaries.pan('PAN as the format version') }));
+    await sealed(
+      'bad_header',
+      linesFor('bad_header').file({ ...header('x'), [field]: canaries.pan(`PAN in ${field} of the header`) }),
+    );
+  await sealed(
+    'unsupported_version',
+    linesFor('unsupported_version').file({
+      ...header('x'),
+      format_version: canaries.pan('PAN as the format version'),
+    }),
+  );
   await sealed('wrong_cell', linesFor('wrong_cell').file({ ...header('refused-cell'), environment: 'demo' }));
-  await sealed('wrong_cell', linesFor('wrong_cell').file({ ...header('refused-tenant'), tenant: canaries.pan('PAN as the tenant of the header') }));
+  await sealed(
+    'wrong_cell',
+    linesFor('wrong_cell').file({
+      ...header('refused-tenant'),
+      tenant: canaries.pan('PAN as the tenant of the header'),
+    }),
+  );
   await sealed('file_id_reused', linesFor('file_id_reused').file(header('canaries-1')));
-  await sealed('bad_sequence', linesFor('bad_sequence').file({ ...header('refused-sequence'), sequence: '77' }));
+  await sealed(
+    'bad_sequence',
+    linesFor('bad_sequence').file({ ...header('refused-sequence'), sequence: '77' }),
+  );
   const whole = linesFor('missing_trailer').file(header('refused-trailer'));
   await sealed('missing_trailer', whole.subarray(0, whole.lastIndexOf('T,')));
   await sealed('missing_trailer', Buffer.concat([whole, card('missing_trailer')]));
-  await sealed('missing_trailer', Buffer.concat([whole.subarray(0, whole.lastIndexOf('T,')), Buffer.from(`T,${canaries.pan('PAN in the trailer')},x\n`)]));
+  await sealed(
+    'missing_trailer',
+    Buffer.concat([
+      whole.subarray(0, whole.lastIndexOf('T,')),
+      Buffer.from(`T,${canaries.pan('PAN in the trailer')},x\n`),
+    ]),
+  );
   const totals = linesFor('control_totals_mismatch').file(header('refused-totals')).toString('latin1');
   await sealed('control_totals_mismatch', Buffer.from(totals.replace(/^T,\d+/m, 'T,999'), 'latin1'));
   return files;
 }
 
 /** A file that is too large to be verified in memory and refused at its very end. */
-export async function largeFile(cell: ProofCell, canaries: Canaries, seed: number, cards: number, path: string): Promise<void> {
+export async function largeFile(
+  cell: ProofCell,
+  canaries: Canaries,
+  seed: number,
+  cards: number,
+  path: string,
+): Promise<void> {
   const lines = new CanaryLines(seed + 50, canaries);
   lines.good(40);
   const own = lines.lines.map(({ bytes }) => bytes.toString('latin1'));
@@ -118,7 +152,10 @@ export async function largeFile(cell: ProofCell, canaries: Canaries, seed: numbe
     fields[24] = `holder-${i}`;
     return fields.join(',');
   });
-  const head = lines.file({ tenant: cell.name.tenant, file_id: 'canaries-large', sequence: '2' }).toString('latin1').split('\n')[0];
+  const head = lines
+    .file({ tenant: cell.name.tenant, file_id: 'canaries-large', sequence: '3' })
+    .toString('latin1')
+    .split('\n')[0];
   const text = Buffer.from([head, ...own, ...filler, 'T,1,1,1,,', ''].join('\n'), 'latin1');
   await sealTo(path, text, { signingKey: cell.tenantKey, to: cell.keys.cell.map((key) => key.toPublic()) });
 }

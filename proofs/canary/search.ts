@@ -44,7 +44,9 @@ export class Search {
     const window = Buffer.alloc(keep + PIECE_BYTES);
     let kept = 0;
     try {
-      for await (const piece of createReadStream(path, { highWaterMark: PIECE_BYTES }) as AsyncIterable<Buffer>) {
+      for await (const piece of createReadStream(path, {
+        highWaterMark: PIECE_BYTES,
+      }) as AsyncIterable<Buffer>) {
         piece.copy(window, kept);
         const end = kept + piece.length;
         this.#count(kind, piece.length);
@@ -59,7 +61,11 @@ export class Search {
   }
 
   /** All files below a folder, hidden and temporary ones too. */
-  async folder(kind: string, folder: string, { from = folder, except = [] as readonly string[] } = {}): Promise<number> {
+  async folder(
+    kind: string,
+    folder: string,
+    { from = folder, except = [] as readonly string[] } = {},
+  ): Promise<number> {
     let files = 0;
     for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => [])) {
       const path = join(folder, entry.name);
@@ -82,7 +88,12 @@ export class Search {
     const client = await lab.connect(database);
     let rows = 0;
     try {
-      const tables = await client.query<{ schema: string; table: string; columns: string[]; types: string[] }>(
+      const tables = await client.query<{
+        schema: string;
+        table: string;
+        columns: string[];
+        types: string[];
+      }>(
         `select n.nspname as schema, c.relname as table, array_agg(a.attname::text order by a.attnum) as columns,
                 array_agg(a.atttypid::regtype::text order by a.attnum) as types
            from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -91,7 +102,9 @@ export class Search {
       );
       for (const { schema, table, columns, types } of tables.rows) {
         if (except.includes(schema)) continue;
-        const select = columns.map((name, i) => `"${name}"${types[i] === 'bytea' ? '' : '::text'}`).join(', ');
+        const select = columns
+          .map((name, i) => `"${name}"${types[i] === 'bytea' ? '' : '::text'}`)
+          .join(', ');
         await client.query('begin');
         await client.query(`declare all_rows cursor for select ${select} from "${schema}"."${table}"`);
         for (;;) {

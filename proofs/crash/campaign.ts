@@ -168,7 +168,8 @@ export class Campaign {
       { msMax: 20_000 },
     );
     await this.#measure(running, orphans);
-    if (dead) await this.#count({ kind: 'point', victim: 'worker', point: 'chunk:leased', times: 1 }, 'worker');
+    if (dead)
+      await this.#count({ kind: 'point', victim: 'worker', point: 'chunk:leased', times: 1 }, 'worker');
     return (await this.migration())?.state === 'working';
   }
 
@@ -230,14 +231,17 @@ export class Campaign {
   }
 
   /** Waits until the moment has come; false when the command was through before. */
-  async #untilMoment(running: Running, { share, delayMs }: PlannedKill & { kind: 'moment' }): Promise<boolean> {
+  async #untilMoment(
+    running: Running,
+    { share, delayMs }: PlannedKill & { kind: 'moment' },
+  ): Promise<boolean> {
     if (share !== null) {
       const done = (await this.migration())?.chunksDone ?? 0;
       const target = done + Math.max(1, Math.round((this.#chunks - done) * share));
-      await waitFor(
-        async () => running.hasEnded() || ((await this.migration())?.chunksDone ?? 0) >= target,
-        { msMax: HANGS_MS, everyMs: 10 },
-      );
+      await waitFor(async () => running.hasEnded() || ((await this.migration())?.chunksDone ?? 0) >= target, {
+        msMax: HANGS_MS,
+        everyMs: 10,
+      });
     }
     await sleep(delayMs);
     return !running.hasEnded() && (await this.migration())?.state !== 'completed';
@@ -268,7 +272,10 @@ export class Campaign {
     running.kill();
     const { signal } = await running.ended;
     if (signal === 'SIGKILL')
-      await this.#count({ kind: 'moment', victim: 'command', share: null, delayMs: Date.now() - running.startedAtMs }, 'command');
+      await this.#count(
+        { kind: 'moment', victim: 'command', share: null, delayMs: Date.now() - running.startedAtMs },
+        'command',
+      );
   }
 
   /** Measures how soon `running`, started after the last kill, brought the migration on. */

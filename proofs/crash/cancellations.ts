@@ -24,7 +24,11 @@ export async function killCancellations(run: Undisturbed, tally: Tally, isSmall:
     return;
   }
   const where = (what: string) => ({ where: what, point: null, times: 1, chunksDone: migration.chunksDone });
-  tally.kills.push({ ...where(`command at chunk:finished#${half}`), victim: 'command', state: migration.state });
+  tally.kills.push({
+    ...where(`command at chunk:finished#${half}`),
+    victim: 'command',
+    state: migration.state,
+  });
 
   const cancel = ['migrate', 'cancel', cell.migrationId(migration.importNumber)];
   for (const table of isSmall ? HELD_AT.slice(1, 2) : HELD_AT) {
@@ -67,7 +71,9 @@ export async function killCancellations(run: Undisturbed, tally: Tally, isSmall:
 
   const again = await endOf(lab.start(start), 60_000);
   if (again?.code !== 0) {
-    tally.failures.push(`the delta after its cancellation: ${again ? again.stdout + again.stderr : 'it hung'}`);
+    tally.failures.push(
+      `the delta after its cancellation: ${again ? again.stdout + again.stderr : 'it hung'}`,
+    );
     return;
   }
   differences(after[1], await snapshot(cell)).forEach(told);

@@ -37,18 +37,23 @@ export interface Tally {
 
 export const crash: Proof = {
   name: 'crash',
-  promise: 'Whatever dies, and whenever: nothing lost, nothing doubled, same ids, same balances, on again within 10 s.',
+  promise:
+    'Whatever dies, and whenever: nothing lost, nothing doubled, same ids, same balances, on again within 10 s.',
   about: `A full portfolio with faults and shared accounts, then a delta, go into a cell undisturbed. Then the same files go
 into equal cells while processes are killed with SIGKILL: at every named point of the code and at moments drawn
 from the seed; the command itself, worker processes, all at once, the PostgreSQL server. Each time the same
 command is given again. In the end every row, sealed value, outcome and result line must be that of the
 undisturbed run.`,
-  takes: 'about 4 minutes',
+  takes: 'about 5 minutes',
   example: 'npm run prove -- crash --kills 60 --seed 1',
   options: [
     new Option('--cards <n>', 'cards of the full file').argParser(wholeNumber(200, 200_000)).default(3000),
-    new Option('--kills <n>', 'at least so many kills must have hit').argParser(wholeNumber(1, 5000)).default(60),
-    new Option('--seed <n>', 'draws portfolio, moments and order').argParser(wholeNumber(0, 2 ** 32 - 1)).default(1),
+    new Option('--kills <n>', 'at least so many kills must have hit')
+      .argParser(wholeNumber(1, 5000))
+      .default(60),
+    new Option('--seed <n>', 'draws portfolio, moments and order')
+      .argParser(wholeNumber(0, 2 ** 32 - 1))
+      .default(1),
   ],
   run: ({ cards, kills, seed }, report) =>
     withLab({ RELEVO_CHUNK_LINES: String(Math.max(5, Math.round(cards / 48))) }, (lab) =>
@@ -56,7 +61,8 @@ undisturbed run.`,
     ),
 };
 
-async function proveCrash(
+/** Fewer than 40 kills are a selection of everything. */
+export async function proveCrash(
   lab: Lab,
   { cards, kills: wanted, seed }: { cards: number; kills: number; seed: number },
   report: Report,
@@ -87,6 +93,7 @@ async function proveCrash(
   const [first] = lanes;
   if (lab.isEmbedded) {
     const ofDatabase = Array.from({ length: isSmall ? 1 : 4 }, () => atMoment(random, 'database'));
+    // By itself, for it takes every cell with it.
     missed.push(...(await disturbed(first, evenly(ofDatabase, 2), random, tally)));
     tell('the PostgreSQL server itself');
   }
@@ -98,8 +105,13 @@ async function proveCrash(
   // Kills that came too late are tried again, and more moments are drawn until there are enough.
   for (let round = 0; round < 12 && (missed.length > 0 || tally.kills.length < wanted); round++) {
     const again = missed.slice(0, 2 * KILLS_PER_FILE);
-    const more = Math.min(2 * KILLS_PER_FILE - again.length, Math.max(0, wanted - tally.kills.length - again.length));
-    const drawn = Array.from({ length: more }, () => atMoment(random, random.pick(['command', 'everything'])));
+    const more = Math.min(
+      2 * KILLS_PER_FILE - again.length,
+      Math.max(0, wanted - tally.kills.length - again.length),
+    );
+    const drawn = Array.from({ length: more }, () =>
+      atMoment(random, random.pick(['command', 'everything'])),
+    );
     const still = await disturbed(first, evenly([...again, ...drawn], KILLS_PER_FILE), random, tally);
     missed = [...missed.slice(again.length), ...still.filter((kill) => kill.kind === 'point')];
     tell('once more');
@@ -111,10 +123,16 @@ async function proveCrash(
 function plan(wanted: number, random: Random): PlannedKill[] {
   const points = everyPoint(random);
   const moments = (count: number) =>
-    Array.from({ length: count }, (_, i) => atMoment(random, (['command', 'everything', 'worker'] as const)[i % 3]));
-  if (wanted >= 40) return random.shuffled([...points, ...moments(Math.max(9, wanted - points.length - 12))]);
+    Array.from({ length: count }, (_, i) =>
+      atMoment(random, (['command', 'everything', 'worker'] as const)[i % 3]),
+    );
+  if (wanted >= 40)
+    return random.shuffled([...points, ...moments(Math.max(12, wanted - points.length - 12))]);
   const some = Math.max(1, Math.ceil(wanted / 2));
-  return random.shuffled([...random.shuffled(points).slice(0, some), ...moments(Math.max(1, wanted - some - 2))]);
+  return random.shuffled([
+    ...random.shuffled(points).slice(0, some),
+    ...moments(Math.max(1, wanted - some - 2)),
+  ]);
 }
 
 /** Deals kills out to as few runs as hold them, an even number, for a full file and a delta go together. */
@@ -124,7 +142,12 @@ function evenly(kills: readonly PlannedKill[], perRun: number): PlannedKill[][] 
   return Array.from({ length: count }, (_, run) => kills.filter((_, i) => i % count === run));
 }
 
-async function undisturbed(cell: ProofCell, cards: number, seed: number, report: Report): Promise<Undisturbed> {
+async function undisturbed(
+  cell: ProofCell,
+  cards: number,
+  seed: number,
+  report: Report,
+): Promise<Undisturbed> {
   await cell.keep('fresh');
   const faults = Math.max(40, Math.round(cards / 60));
   const common = { cards, seed, faults, changedPercent: 50, holdsPercent: 14, tokensPercent: 10 };
@@ -222,7 +245,10 @@ function conclude(
     'how far it was',
     states.map((state) => `${state} ${kills.filter((kill) => kill.state === state).length}`).join(', '),
   );
-  const byPoint = CRASH_POINTS.map((point) => ({ point, kills: kills.filter((kill) => kill.point === point) }));
+  const byPoint = CRASH_POINTS.map((point) => ({
+    point,
+    kills: kills.filter((kill) => kill.point === point),
+  }));
   const without = byPoint.filter((each) => each.kills.length === 0).map(({ point }) => point);
   const places = `${CRASH_POINTS.length - without.length} of ${CRASH_POINTS.length}${without.length > 0 ? `; not ${without.join(', ')}` : ''}`;
   if (isSmall) report.tells('named points at which a process died (a selection)', places);

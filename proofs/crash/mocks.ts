@@ -39,16 +39,29 @@ export async function killMocks(
     const ended = await endOf(lab.start(start, { RELEVO_CRASH_AT: point }), 60_000);
     const state = (await cell.lastMigration())?.state ?? '';
     if (ended?.signal === 'SIGKILL')
-      tally.kills.push({ where: `mock at ${point}`, victim: 'mock', point: null, times: 1, state, chunksDone: 0 });
-    else tally.failures.push(`a mock did not come to ${point}: ${ended ? ended.stdout + ended.stderr : 'it hung'}`);
+      tally.kills.push({
+        where: `mock at ${point}`,
+        victim: 'mock',
+        point: null,
+        times: 1,
+        state,
+        chunksDone: 0,
+      });
+    else
+      tally.failures.push(
+        `a mock did not come to ${point}: ${ended ? ended.stdout + ended.stderr : 'it hung'}`,
+      );
   }
   const disturbed = await run();
   if (!undisturbed || !disturbed) return;
   const told = (text: string) => tally.differences.push(`after a killed mock: ${text}`);
   sameLines(undisturbed.lines, disturbed.lines).forEach(told);
   sameDocument(undisturbed.document, disturbed.document).forEach(told);
-  await lab.ask(cell.database, `delete from migrations.chunks using migrations.migrations m
-    where m.import_number = chunks.import_number and kind = 'mock'`);
+  await lab.ask(
+    cell.database,
+    `delete from migrations.chunks using migrations.migrations m
+    where m.import_number = chunks.import_number and kind = 'mock'`,
+  );
   await lab.ask(cell.database, `delete from migrations.migrations where kind = 'mock'`);
   differences(after[0], await snapshot(cell)).forEach(told);
   tally.runs++;

@@ -6,7 +6,12 @@ export type Victim = 'command' | 'worker' | 'everything' | 'database';
 
 export type PlannedKill =
   /** At a named point, when the process comes there for the `times`th time. */
-  | { readonly kind: 'point'; readonly victim: 'command' | 'worker'; readonly point: CrashPoint; readonly times: number }
+  | {
+      readonly kind: 'point';
+      readonly victim: 'command' | 'worker';
+      readonly point: CrashPoint;
+      readonly times: number;
+    }
   /** When so much of the remaining work is done (`share`), or so long after the start of the command. */
   | {
       readonly kind: 'moment';

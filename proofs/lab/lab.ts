@@ -96,7 +96,11 @@ export class Lab {
   }
 
   /** Asks a database as the server's superuser. A connection that was lost is made anew, once. */
-  async ask<R extends pg.QueryResultRow>(database: string, text: string, values: unknown[] = []): Promise<R[]> {
+  async ask<R extends pg.QueryResultRow>(
+    database: string,
+    text: string,
+    values: unknown[] = [],
+  ): Promise<R[]> {
     try {
       return (await (await this.client(database)).query<R>(text, values)).rows;
     } catch (error) {

@@ -134,10 +134,7 @@ export class ProofCell {
   }
 
   /** Writes a synthetic portfolio for this cell and answers its path. */
-  async sample(
-    file: string,
-    options: Omit<SampleOptions, 'tenant' | 'environment'>,
-  ): Promise<string> {
+  async sample(file: string, options: Omit<SampleOptions, 'tenant' | 'environment'>): Promise<string> {
     const path = join(this.lab.folder, file);
     await makeSample(
       path,

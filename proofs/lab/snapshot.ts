@@ -1,7 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { openMessage } from '#runtime/openpgp/open-message.ts';
-import { placeOfField } from '#runtime/vault/place.ts';
+import { placeOfCard } from '#runtime/vault/place.ts';
 import { addTotals, type ChunkTotals, noTotals } from '#services/migrations/work/chunk-totals.ts';
 import { decompress, openDeadLine } from '#services/migrations/queue/chunk-payload.ts';
 import type { ProofCell } from './proof-cell.ts';
@@ -35,7 +35,8 @@ const LEFT_OUT = new Set([
 
 /** Lives in memory only: digests of card numbers under it can be compared and nothing else. */
 const digestKey = randomBytes(32);
-const digest = (plain: Uint8Array) => createHmac('sha256', digestKey).update(plain).digest('hex').slice(0, 32);
+const digest = (plain: Uint8Array) =>
+  createHmac('sha256', digestKey).update(plain).digest('hex').slice(0, 32);
 
 /** Import numbers have gaps after a crash of the database; what counts is the order of the migrations. */
 async function ranksOf(cell: ProofCell): Promise<{ rank: Map<string, string>; cancelled: Set<string> }> {
@@ -91,7 +92,8 @@ async function columnsOf(cell: ProofCell): Promise<Map<string, Column[]>> {
   return tables;
 }
 
-const selectOf = (expression: string, type: string) => (type === 'bytea' ? expression : `${expression}::text`);
+const selectOf = (expression: string, type: string) =>
+  type === 'bytea' ? expression : `${expression}::text`;
 
 export async function snapshot(cell: ProofCell): Promise<Snapshot> {
   const { rank, cancelled } = await ranksOf(cell);
@@ -119,7 +121,8 @@ export async function snapshot(cell: ProofCell): Promise<Snapshot> {
           sealedOpened++;
           return [`${name}=${open(cell, name, value as Buffer, cardIdOf(row, name))}`];
         }
-        if (/(^|\.)(\w+_)?import(_number)?$/.test(name)) return [`${name}=${rank.get(String(value)) ?? value}`];
+        if (/(^|\.)(\w+_)?import(_number)?$/.test(name))
+          return [`${name}=${rank.get(String(value)) ?? value}`];
         return [`${name}=${String(value)}`];
       });
       add(rows, shown.join(' '));
@@ -132,13 +135,16 @@ export async function snapshot(cell: ProofCell): Promise<Snapshot> {
 async function valuesOf(cell: ProofCell, table: string, columns: Column[]): Promise<unknown[][]> {
   const client = await cell.lab.client(cell.database);
   const select = columns.map(({ select }) => select).join(', ');
-  const { rows } = await client.query<unknown[]>({ text: `select ${select} from ${table} t`, rowMode: 'array' });
+  const { rows } = await client.query<unknown[]>({
+    text: `select ${select} from ${table} t`,
+    rowMode: 'array',
+  });
   return rows;
 }
 
 function open(cell: ProofCell, column: string, sealed: Buffer, cardId: string): string {
   const field = column.endsWith('pan_sealed') ? 'pan' : 'pin';
-  const place = placeOfField(field, Buffer.from(cardId.replaceAll('-', ''), 'hex'), 0);
+  const place = placeOfCard(Buffer.from(cardId.replaceAll('-', ''), 'hex'), 0);
   return digest(cell.vault.open(field, sealed, place));
 }
 
@@ -239,7 +245,8 @@ export async function resultLinesOf(cell: ProofCell, importNumber: number): Prom
 export function sameLines(a: readonly string[], b: readonly string[]): string[] {
   const differences: string[] = [];
   for (let i = 0; i < Math.max(a.length, b.length); i++)
-    if (a[i] !== b[i]) differences.push(`result file, line ${i + 1}: ${a[i] ?? 'nothing'} | ${b[i] ?? 'nothing'}`);
+    if (a[i] !== b[i])
+      differences.push(`result file, line ${i + 1}: ${a[i] ?? 'nothing'} | ${b[i] ?? 'nothing'}`);
   return differences;
 }
 
@@ -247,7 +254,10 @@ export function sameLines(a: readonly string[], b: readonly string[]): string[] 
 export function differences(expected: Snapshot, found: Snapshot): string[] {
   const told: string[] = [];
   for (const table of new Set([...expected.tables.keys(), ...found.tables.keys()])) {
-    const [a, b] = [expected.tables.get(table) ?? new Map(), found.tables.get(table) ?? new Map()] as [Rows, Rows];
+    const [a, b] = [expected.tables.get(table) ?? new Map(), found.tables.get(table) ?? new Map()] as [
+      Rows,
+      Rows,
+    ];
     for (const [row, times] of a)
       if ((b.get(row) ?? 0) < times) told.push(`${table}: lost ${times - (b.get(row) ?? 0)} of ${row}`);
     for (const [row, times] of b)

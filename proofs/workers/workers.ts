@@ -16,12 +16,13 @@ const WAITS_MS = 120_000;
 
 export const workers: Proof = {
   name: 'workers',
-  promise: 'A worker that stalls past its lease does no harm when it wakes, and no cell is starved by another.',
+  promise:
+    'A worker that stalls past its lease does no harm when it wakes, and no cell is starved by another.',
   about: `Four worker processes share one migration. One is stopped (SIGSTOP) in the middle of a chunk until another has
 taken the chunk over and finished it, then woken; one is stopped inside a transaction for longer than the whole
 rest. What the queue did is written down by triggers in the database. All rows must be those of an undisturbed
 run. Then two cells migrate at once on the same server, and the progress of both is sampled.`,
-  takes: 'about 1 minute',
+  takes: 'about half a minute',
   example: 'npm run prove -- workers --cards 20000',
   options: [
     new Option('--cards <n>', 'cards of the file').argParser(wholeNumber(1000, 1_000_000)).default(20_000),
@@ -34,7 +35,7 @@ run. Then two cells migrate at once on the same server, and the progress of both
     }),
 };
 
-async function stalledWorkers(
+export async function stalledWorkers(
   lab: Lab,
   { cards, seed }: { cards: number; seed: number },
   report: Report,
@@ -63,8 +64,11 @@ async function stalledWorkers(
       each !== null,
       each ? tellStalled(each) : 'it was never met with a chunk in hand',
     );
-  if (!short || !long) throw new Error('no worker could be stopped in the middle of a chunk: try more --cards');
-  report.progress(`A (process ${short.pid}) and B (process ${long.pid}) are stopped, each with chunks in hand`);
+  if (!short || !long)
+    throw new Error('no worker could be stopped in the middle of a chunk: try more --cards');
+  report.progress(
+    `A (process ${short.pid}) and B (process ${long.pid}) are stopped, each with chunks in hand`,
+  );
 
   await tellTakeover(report, cell, 'A', short);
   const wokenAt = new Date();

@@ -74,8 +74,10 @@ export function openDatabase(url: string, limits: PoolLimits): Database {
     idleTimeoutMillis: 30_000,
     options: `${SESSION_LIMITS} ${PLAN_BY_INDEX}`,
   });
-  // An idle connection that the server closes is replaced at its next use; the event must not end the process.
+  // A connection that the server closes, idle or in the middle of a transaction, fails its next use and is replaced;
+  // the event must not end the process.
   pool.on('error', () => {});
+  pool.on('connect', (client) => client.on('error', () => {}));
   return {
     ...txOn(pool),
     async transaction(work) {

@@ -11,10 +11,10 @@ import {
  * A sealed value: 2 bytes key version, 12 bytes nonce, the ciphertext, 16 bytes tag (AES-256-GCM).
  * The additional data binds it to its place, so that a value moved to another row or field does not open.
  */
-const VERSION_BYTES = 2;
-const NONCE_BYTES = 12;
-const TAG_BYTES = 16;
-const OVERHEAD_BYTES = VERSION_BYTES + NONCE_BYTES + TAG_BYTES;
+export const VERSION_BYTES = 2;
+export const NONCE_BYTES = 12;
+export const TAG_BYTES = 16;
+export const OVERHEAD_BYTES = VERSION_BYTES + NONCE_BYTES + TAG_BYTES;
 
 export interface VersionedKey {
   readonly version: number;

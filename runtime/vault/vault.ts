@@ -1,5 +1,6 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import { Refusal } from '#runtime/refusal.ts';
+import { BatchSealer } from './batch-seal.ts';
 import { BatchCmac } from './cmac.ts';
 import { newKey, open, seal, sealedVersion, type VersionedKey } from './seal.ts';
 
@@ -96,6 +97,11 @@ export class Vault {
         },
       );
     return open(key, sealed, place);
+  }
+
+  /** Seals many short values at once; what it makes opens like any other. */
+  sealer(purpose: SealingPurpose): BatchSealer {
+    return new BatchSealer(this.#keys(purpose).current);
   }
 
   /** Keyed codes (AES-256-CMAC) over many messages at once. */

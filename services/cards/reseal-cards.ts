@@ -1,6 +1,6 @@
 import type { Database } from '#runtime/database/database.ts';
 import type { Vault } from '#runtime/vault/vault.ts';
-import { placeOfField } from '#runtime/vault/place.ts';
+import { placeOfCard } from '#runtime/vault/place.ts';
 
 /**
  * Seals card numbers and PIN values anew that do not lie under the current keys, a bounded number a call.
@@ -21,7 +21,7 @@ export const resealCards =
            for update skip locked`;
       if (rows.length === 0) return { resealed: 0 };
       const again = (purpose: 'pan' | 'pin', sealed: Buffer, cardId: string) => {
-        const place = placeOfField(purpose, Buffer.from(cardId.replaceAll('-', ''), 'hex'), 0);
+        const place = placeOfCard(Buffer.from(cardId.replaceAll('-', ''), 'hex'), 0);
         return vault.seal(purpose, vault.open(purpose, sealed, place), place);
       };
       await tx.run`

@@ -28,12 +28,18 @@ export const importHolds =
     });
 
 /** In account order, so that two chunks with holds on the same accounts cannot wait for each other. */
-const lockAccounts = (tx: Tx, rows: Holds) => tx.run`
-  select from ledger.accounts
-   where account_id in (select account_id from ${rows.table('sent')})
-      or account_id in (select here.account_id from ${rows.table('known')} join ledger.holds here using (hold_id))
-   order by account_id
-     for update`;
+async function lockAccounts(tx: Tx, rows: Holds): Promise<void> {
+  // A hold that is here already may lie on another account than the one it is stated for now.
+  const here = await tx.rows<{ accountId: string }>`
+    select account_id as "accountId" from ledger.holds
+     where hold_id = any(${rows.columns.holdId.array()}::uuid[])`;
+  await tx.run`
+    select from ledger.accounts
+     where account_id = any(${rows.columns.accountId.array()}::uuid[] ||
+                            ${here.map(({ accountId }) => accountId)}::uuid[])
+     order by account_id
+       for update`;
+}
 
 async function place(tx: Tx, importNumber: number, rows: Holds): Promise<number> {
   const [{ placed }] = await tx.rows<{ placed: bigint }>`

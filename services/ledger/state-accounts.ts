@@ -90,10 +90,11 @@ async function moveOpening(tx: Tx, importNumber: number, opened: Accounts, moved
  * Answers the lines that did not state their account.
  */
 async function restate(tx: Tx, importNumber: number, rows: Accounts, moved: Moved): Promise<number[]> {
+  if (rows.rows === 0) return [];
   // In account order, so that two chunks which share accounts cannot wait for each other.
   await tx.run`
     select from ledger.accounts
-     where account_id in (select account_id from ${rows.table('sent')})
+     where account_id = any(${rows.columns.accountId.array()}::uuid[])
      order by account_id
        for update`;
   const restated = await tx.rows<{ currency: string; minor: string }>`

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { identifier } from '#runtime/database/sql.ts';
 import { roleName } from '#delivery/cells/cell-name.ts';
 import { assertLedgerLaws, assertStored } from '#tools/testing/books.ts';
 import { type TestCell, testCell } from '#tools/testing/cell.ts';
-import { bringIn, finish, migrate } from '#tools/testing/migrate.ts';
+import { bringIn, finish, workQueue } from '#tools/testing/migrate.ts';
 import { judge } from '#tools/testing/play.ts';
 import { readScript } from '#tools/testing/script.ts';
 import { until } from '#tools/testing/until.ts';
@@ -12,6 +13,7 @@ import { emptyState } from './oracle/state.ts';
 import { listDeadLetters, redrive } from './redrive.ts';
 import { startMigration } from './start-migration.ts';
 import { queueState } from './store.ts';
+import { runWorker } from './work/worker.ts';
 
 /** A service or its database is gone for a while: chunks wait and go on; attempts that run out are dead letters. */
 const [{ csv }] = readScript(
@@ -84,7 +86,7 @@ for (const service of ['cards', 'cardholders', 'ledger'])
     test(`${service}, ${what}: attempts run out, the lines are dead, and all come through once it is back`, async (t) => {
       const { cell, importNumber } = await begin(t, { RELEVO_CHUNK_ATTEMPTS: 2 });
       const bringBack = await takeAway(cell, service);
-      const finishing = finish(cell, importNumber, { workers: 2 });
+      const working = workQueue(cell, importNumber, { workers: 2 });
       // What was begun cannot be taken back while the cards service itself is away: then chunks wait on.
       if (service === 'cards') {
         await until('attempts have run out', async () => {
@@ -93,8 +95,9 @@ for (const service of ['cards', 'cardholders', 'ledger'])
         });
         await bringBack();
       }
-      const first = await finishing;
+      await working;
       if (service !== 'cards') await bringBack();
+      const first = await finish(cell, importNumber);
       assert.deepEqual([first.report.state, first.report.reconciled], ['completed', true]);
       await assertLedgerLaws(cell);
       const letters = await listDeadLetters(cell.db, importNumber);
@@ -102,7 +105,11 @@ for (const service of ['cards', 'cardholders', 'ledger'])
       assert.ok(letters.length >= (service === 'cards' ? 1 : 4));
       const codes = new Set(['dependency_unavailable', 'worker_lost', 'card_is_dead']);
       for (const { code } of letters) assert.ok(codes.has(code), code);
-      assert.deepEqual(first.report.rejections, { wrong_field_count: 1 }, 'what the contract rejects is rejected');
+      assert.deepEqual(
+        first.report.rejections,
+        { wrong_field_count: 1 },
+        'what the contract rejects is rejected',
+      );
 
       await redrive(cell, first.migration, {});
       const second = await finish(cell, importNumber, { workers: 2 });
@@ -115,21 +122,63 @@ for (const service of ['cards', 'cardholders', 'ledger'])
   }
 
 test('every connection of a cell is cut while it works, again and again', async (t) => {
-  const cell = await testCell(t, { settings: { RELEVO_CHUNK_LINES: 1, RELEVO_BACKOFF_MS: 1, RELEVO_CHUNK_ATTEMPTS: 100 } });
-  let cutting = true;
-  const cut = (async () => {
-    while (cutting) {
+  const { cell, importNumber } = await begin(t, {
+    RELEVO_CHUNK_LINES: 1,
+    RELEVO_CHUNK_ATTEMPTS: 100,
+    RELEVO_LEASE_SECONDS: 1,
+  });
+  const roles = ['cards', 'cardholders', 'ledger', 'migrations'].map((role) => roleName(cell.name, role));
+  const cut = async () => {
+    for (let cuts = 0; cuts < 60; cuts++) {
       await cell.admin.rows`
-        select pg_terminate_backend(pid) from pg_stat_activity
-         where usename = any(${['cards', 'cardholders', 'ledger'].map((each) => roleName(cell.name, each))})
-           and random() < 0.5`;
-      await new Promise((resolve) => setTimeout(resolve, 15));
+        select pg_terminate_backend(pid) from pg_stat_activity where usename = any(${roles}) and random() < 0.5`;
+      await sleep(10);
     }
-  })();
+  };
+  await Promise.all([cut(), workThrough(cell, importNumber)]);
   const state = emptyState();
-  const { report } = await migrate(cell, csv, { workers: 2 }).finally(() => (cutting = false));
-  await cut;
+  const { report } = await finish(cell, importNumber);
   assert.deepEqual([report.outcomes, report.reconciled], [judge(csv, state).outcomes, true]);
   await assertStored(cell, state, 'down');
   await assertLedgerLaws(cell);
+});
+
+/** Workers that end with the queue; asking whether it is empty may fail as everything else may. */
+const workThrough = (cell: TestCell, importNumber: number) =>
+  Promise.all(
+    ['one', 'two'].map((name) =>
+      runWorker(cell, {
+        name,
+        signal: AbortSignal.timeout(60_000),
+        mayEnd: async () => {
+          const { chunks, done } = await queueState(cell.db, importNumber);
+          return done === chunks;
+        },
+      }),
+    ),
+  );
+
+test('a chunk that a living worker could not lay back is taken over when its lease runs out', async (t) => {
+  const { cell, importNumber } = await begin(t, { RELEVO_CHUNK_ATTEMPTS: 100, RELEVO_LEASE_SECONDS: 1 });
+  const bringBack = await outages['its rights are withdrawn'](cell, 'ledger');
+  await cell.admin.run`
+    create function public.refuse() returns trigger language plpgsql as $$
+    begin raise exception 'not now'; end $$`;
+  await cell.admin.run`
+    create trigger refuse_return before update on migrations.chunks
+       for each row when (new.state = 'ready') execute function public.refuse()`;
+  let troubles = 0;
+  const stop = new AbortController();
+  const running = runWorker(cell, { name: 'living', signal: stop.signal, onTrouble: () => troubles++ });
+  t.after(() => stop.abort());
+  await until('chunks could not be laid back', () => troubles >= 2);
+  await cell.admin.run`drop trigger refuse_return on migrations.chunks`;
+  await bringBack();
+  await until('the same worker has taken them over', async () => {
+    const { chunks, done } = await queueState(cell.db, importNumber);
+    return done === chunks;
+  });
+  stop.abort();
+  await running;
+  assert.deepEqual((await finish(cell, importNumber)).report.outcomes, judge(csv, emptyState()).outcomes);
 });

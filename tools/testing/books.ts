@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { placeOfField } from '#runtime/vault/place.ts';
+import { placeOfCard } from '#runtime/vault/place.ts';
 import type { OracleState } from '#services/migrations/oracle/state.ts';
 import type { TestCell } from './cell.ts';
 
@@ -47,7 +47,7 @@ export async function assertStored(cell: TestCell, state: OracleState, prefix: s
      where external_card_id like ${like} order by external_card_id`;
   const panOf = ({ cardId, panSealed }: (typeof cards)[number]) => {
     const id = Buffer.from(cardId.replaceAll('-', ''), 'hex');
-    return vault.open('pan', panSealed, placeOfField('pan', id, 0)).toString();
+    return vault.open('pan', panSealed, placeOfCard(id, 0)).toString();
   };
   assert.deepEqual(
     cards.map((card) => ({

@@ -90,7 +90,8 @@ async function refusalHere(cell: MigrationCell, header: Header): Promise<FileRef
   if (header.tenant !== cell.tenant || header.environment !== cell.environment)
     return {
       code: 'wrong_cell',
-      message: `The file is for ${header.tenant}/${header.environment}, this cell is ${cell.tenant}/${cell.environment}. Send it to the cell that its header names.`,
+      // The header's own words are not repeated: any name may stand there, a card number too.
+      message: `The file's header names another ${header.tenant === cell.tenant ? 'environment' : 'tenant'}; this cell is ${cell.tenant}/${cell.environment}. Send it to the cell that it was made for.`,
     };
   if (await isFileIdTaken(cell.db, header.fileId))
     return {

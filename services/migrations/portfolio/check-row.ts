@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { BinRanges } from './bin-ranges.ts';
 import { RecordCheck, type InvalidField } from './check-record.ts';
+import { isPan } from './field-checks.ts';
 import { C, O, rows } from './records.ts';
 import { LINE_BYTES_MAX, type Fields } from './split-line.ts';
 
@@ -78,13 +79,29 @@ export class RowCheck {
     );
   }
 
-  /** The line's own id, or '' where it cannot be read: a line with a wrong number of fields has no fields. */
+  /**
+   * The id of a rejected line, or '' where it cannot be read: a line with a wrong number of fields has no fields,
+   * and where columns were swapped its place may hold a card number or a PIN value, which nobody may see.
+   */
   externalId(fields: Fields): string {
     // The three types have the same rule for it, in the same place.
     const isReadable = hasRightCount(fields) && this.#card.faultOf(fields, EXTERNAL_ID) === null;
-    return isReadable ? fields.text(EXTERNAL_ID) : '';
+    return isReadable && !this.#mayBeSecret(fields) ? fields.text(EXTERNAL_ID) : '';
+  }
+
+  #mayBeSecret(fields: Fields): boolean {
+    const { source, start, end, type } = fields;
+    if (isPan(source, start[EXTERNAL_ID], end[EXTERNAL_ID])) return true;
+    return (
+      type === 'C' &&
+      this.#card.faultOf(fields, C.pin_value) !== null &&
+      PIN_VALUE.test(fields.text(EXTERNAL_ID))
+    );
   }
 }
+
+/** What a PIN value of any format looks like. */
+const PIN_VALUE = /^(?:[0-9A-Fa-f]{16}|[0-9A-Fa-f]{32}|[0-9]{4,12})$/;
 
 /** How many fields a line of this type has; none for types that are no rows. */
 function fieldCount(fields: Fields): number {

@@ -206,7 +206,7 @@ function instantAfter(other: number): Check {
 /** The digit sum of twice a digit. */
 const doubled = Uint8Array.from([0, 2, 4, 6, 8, 1, 3, 5, 7, 9]);
 
-function isPan(source: Buffer, start: number, end: number): boolean {
+export function isPan(source: Buffer, start: number, end: number): boolean {
   const length = end - start;
   if (length < 13 || length > 19) return false;
   let sum = 0;

@@ -1,5 +1,5 @@
 import { Batch } from '#runtime/batch/batch.ts';
-import { placeOfField } from '#runtime/vault/place.ts';
+import type { BatchSealer } from '#runtime/vault/batch-seal.ts';
 import type { Vault } from '#runtime/vault/vault.ts';
 import { cardholderRow } from '#services/cardholders/service.ts';
 import { cardRow } from '#services/cards/service.ts';
@@ -19,10 +19,13 @@ export class CardBatches {
   readonly cardholders = new Batch(cardholderRow);
   readonly accounts = new Batch(accountRow);
   readonly accountKinds = new Batch(accountKindRow);
-  readonly #vault: Vault;
+  readonly #pans: BatchSealer;
+  readonly #pins: BatchSealer;
+  #hasPin: boolean[] = [];
 
   constructor(vault: Vault) {
-    this.#vault = vault;
+    this.#pans = vault.sealer('pan');
+    this.#pins = vault.sealer('pin');
   }
 
   /** All three at once, for the usual case that every line will be taken. */
@@ -36,6 +39,7 @@ export class CardBatches {
       this.#addCardholder(lines, i, fields);
       this.#addAccount(lines, i, fields);
     }
+    this.#sealCards();
   }
 
   fillCardholders(lines: ParsedLines, rows: readonly number[]): void {
@@ -75,8 +79,7 @@ export class CardBatches {
     addField(to.externalCardId, fields, C.external_card_id);
     to.panFirst6.slice(source, start[C.pan], start[C.pan] + 6);
     to.panLast4.slice(source, end[C.pan] - 4, end[C.pan]);
-    const pan = source.subarray(start[C.pan], end[C.pan]);
-    to.panSealed.slice(this.#vault.seal('pan', pan, placeOfField('pan', lines.ids, cardIdAt)));
+    this.#pans.add(source, start[C.pan], end[C.pan], lines.ids, cardIdAt);
     addField(to.expiry, fields, C.expiry);
     addOptional(to.panSequence, fields, C.pan_sequence);
     addField(to.serviceCode, fields, C.service_code);
@@ -87,16 +90,31 @@ export class CardBatches {
     to.issuedOn.date(dayOf(fields, C.issued_on));
     addOptional(to.pinFormat, fields, C.pin_format);
     addOptional(to.pinKeyId, fields, C.pin_key_id);
-    if (fields.isEmpty(C.pin_value)) to.pinSealed.null();
-    else {
-      const pin = source.subarray(start[C.pin_value], end[C.pin_value]);
-      to.pinSealed.slice(this.#vault.seal('pin', pin, placeOfField('pin', lines.ids, cardIdAt)));
-    }
+    const hasPin = !fields.isEmpty(C.pin_value);
+    this.#hasPin.push(hasPin);
+    if (hasPin) this.#pins.add(source, start[C.pin_value], end[C.pin_value], lines.ids, cardIdAt);
     if (fields.isEmpty(C.pin_tries_left)) to.pinTriesLeft.null();
     else to.pinTriesLeft.int2(int(fields, C.pin_tries_left));
     addLimit(to.dailyLimitMinor, fields, C.daily_limit_minor);
     addLimit(to.monthlyLimitMinor, fields, C.monthly_limit_minor);
     addOptional(to.embossedName, fields, C.embossed_name);
+  }
+
+  /** Card numbers and PIN values are sealed all at once, when the other columns are filled. */
+  #sealCards(): void {
+    const { panSealed, pinSealed } = this.cards.columns;
+    this.#pans.seal((sealed, start, end) => panSealed.slice(sealed, start, end));
+    let row = 0;
+    const addNulls = () => {
+      for (; row < this.#hasPin.length && !this.#hasPin[row]; row++) pinSealed.null();
+    };
+    this.#pins.seal((sealed, start, end) => {
+      addNulls();
+      pinSealed.slice(sealed, start, end);
+      row++;
+    });
+    addNulls();
+    this.#hasPin = [];
   }
 
   #addCardholder(lines: ParsedLines, i: number, fields: Fields): void {

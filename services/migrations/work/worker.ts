@@ -24,28 +24,40 @@ export interface WorkerOptions {
  * comes first goes on.
  */
 export async function runWorker(cell: MigrationCell, options: WorkerOptions): Promise<void> {
-  const lease: Lease = { worker: options.name, seconds: cell.settings.RELEVO_LEASE_SECONDS };
+  const inHand = new Set<Lease>();
   const heartbeat = setInterval(
     () => {
-      extendLeases(cell.db, lease).catch(() => {}); // the next beat or the next chunk will tell
+      for (const lease of inHand) extendLeases(cell.db, lease).catch(() => {}); // the next beat will tell
     },
-    (lease.seconds * 1000) / 3,
+    (cell.settings.RELEVO_LEASE_SECONDS * 1000) / 3,
   );
   try {
-    await Promise.all(Array.from({ length: CHUNKS_AT_ONCE }, () => workLoop(cell, lease, options)));
+    await Promise.all(Array.from({ length: CHUNKS_AT_ONCE }, (_, i) => workLoop(cell, inHand, i, options)));
   } finally {
     clearInterval(heartbeat);
   }
 }
 
-async function workLoop(cell: MigrationCell, lease: Lease, options: WorkerOptions): Promise<void> {
+/**
+ * Each chunk is leased under a name of its own: one that could neither be finished nor laid back is kept alive by
+ * no heartbeat, and whoever comes first after its lease takes it over.
+ */
+async function workLoop(
+  cell: MigrationCell,
+  inHand: Set<Lease>,
+  loop: number,
+  options: WorkerOptions,
+): Promise<void> {
   const { signal } = options;
+  const seconds = cell.settings.RELEVO_LEASE_SECONDS;
   const worker = new ChunkWorker(cell);
   let idleMs = IDLE_MS_MIN;
-  while (!signal.aborted) {
+  for (let turn = 0; !signal.aborted; turn++) {
+    const lease = { worker: `${options.name}/${loop}.${turn}`, seconds };
     try {
       const chunk = await leaseChunk(cell.db, lease);
       if (chunk) {
+        inHand.add(lease);
         await worker.work(chunk);
         idleMs = IDLE_MS_MIN;
         continue;
@@ -54,6 +66,8 @@ async function workLoop(cell: MigrationCell, lease: Lease, options: WorkerOption
     } catch (error) {
       options.onTrouble?.(describeFailure(error));
       idleMs = IDLE_MS_MAX;
+    } finally {
+      inHand.delete(lease);
     }
     await sleep(idleMs, undefined, { signal }).catch(() => {});
     idleMs = Math.min(idleMs * 2, IDLE_MS_MAX);

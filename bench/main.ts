@@ -1,0 +1,117 @@
+import { writeFile } from 'node:fs/promises';
+import { Command } from 'commander';
+import { wholeNumber } from '#cli/options.ts';
+import { reportFailure } from '#cli/failure.ts';
+import { releaseServers } from '#runtime/postgres/server.ts';
+
+/** Where a benchmark's result goes: text on standard output, and the figures into a file if asked. */
+async function conclude(result: unknown, text: string, path: string | undefined): Promise<void> {
+  process.stdout.write(`${text}\n`);
+  if (path) await writeFile(path, `${JSON.stringify(result, null, 2)}\n`);
+}
+
+const JSON_FILE = ['--json <file>', 'write every figure there as JSON'] as const;
+
+interface MigrationFlags {
+  cards: number;
+  runs: number;
+  workers: number;
+  cardByCard: number;
+  json?: string;
+}
+
+function migrationCommand(): Command {
+  return new Command('migration')
+    .description('moves a portfolio from its sealed file to closed books, beside three other ways to do it')
+    .option('--cards <n>', 'cards of the largest file', wholeNumber(1, 80_000_000), 1_000_000)
+    .option('--runs <n>', 'rounds; the median counts', wholeNumber(1, 100), 3)
+    .option('--workers <n>', 'worker processes of the migration', wholeNumber(1, 64), 2)
+    .option('--card-by-card <n>', 'cards of the slow ways', wholeNumber(1, 10_000_000), 20_000)
+    .option(...JSON_FILE)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ npm run bench -- migration
+  $ npm run bench -- migration --cards 20000 --runs 1          a first look, under a minute
+  $ npm run bench -- migration --json migration.json
+  $ RELEVO_DATABASE_URL=postgresql://... npm run bench -- migration    on a server of your own
+
+It works in a temporary home with a database server of its own and leaves nothing behind. One million cards need
+about 6 GB of disk (TMPDIR says where) and a quarter of an hour or more.`,
+    )
+    .action(async ({ json, ...flags }: MigrationFlags) => {
+      const { benchMigration } = await import('./migration/migration.ts');
+      const { showMigration } = await import('./migration/report.ts');
+      const { Workspace } = await import('./migration/workspace.ts');
+      const { SETTINGS } = await import('./migration/card-by-card/calibrate.ts');
+      const options = {
+        ...flags,
+        cardByCard: Math.min(flags.cardByCard, flags.cards),
+        growthSteps: 3,
+        settings: SETTINGS,
+      };
+      const workspace = await Workspace.open();
+      cleanUpOnSignals(() => workspace.close());
+      let result;
+      try {
+        result = await benchMigration(options, workspace);
+      } finally {
+        await workspace.close();
+      }
+      await conclude(result, showMigration(result), json);
+    });
+}
+
+function keyedHashesCommand(): Command {
+  return new Command('keyed-hashes')
+    .description('keyed codes and sealing of many short fields: in bulk and one by one')
+    .option('--messages <n>', 'messages a round', wholeNumber(100, 10_000_000), 100_000)
+    .option('--rounds <n>', 'rounds; the median counts', wholeNumber(1, 1000), 7)
+    .option(...JSON_FILE)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ npm run bench -- keyed-hashes
+  $ npm run bench -- keyed-hashes --messages 20000 --rounds 3 --json keyed-hashes.json`,
+    )
+    .action(async ({ json, ...options }: { messages: number; rounds: number; json?: string }) => {
+      const { benchKeyedHashes } = await import('./keyed-hashes/keyed-hashes.ts');
+      const { showKeyedHashes } = await import('./keyed-hashes/report.ts');
+      const result = await benchKeyedHashes(options);
+      await conclude(result, showKeyedHashes(result), json);
+    });
+}
+
+let isCutShort = false;
+
+/** A benchmark that is cut short leaves nothing behind either. Children get a terminal's Ctrl-C by themselves. */
+function cleanUpOnSignals(cleanUp: () => Promise<void>): void {
+  for (const [signal, status] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ] as const)
+    process.once(signal, () => {
+      isCutShort = true;
+      void cleanUp()
+        .catch(() => releaseServers())
+        .finally(() => process.exit(status));
+    });
+}
+
+const program = new Command('npm run bench --')
+  .description('Measures what the platform promises, on this machine, beside the alternatives.')
+  .addHelpText('after', '\nFigures depend on the machine: compare only what one command measured in one run.')
+  .showHelpAfterError('(--help shows how it is used)')
+  .addCommand(migrationCommand())
+  .addCommand(keyedHashesCommand())
+  .action(() => program.outputHelp());
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  // What children and connections say when they are ended with us is no news.
+  if (!isCutShort) process.exitCode = reportFailure(error, false);
+}
