@@ -14,6 +14,9 @@ const FOLDERS = ['declare', 'runtime', 'services', 'delivery', 'cli', 'proofs', 
 /** Test files at once: each is a process, and every cell among them has a database of its own. */
 const FILES_AT_ONCE = 2;
 
+/** A file that hangs is ended and counts as failed. */
+const FILE_MS_MAX = 300_000;
+
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 function testFiles(chosen: readonly string[]): string[] {
@@ -33,7 +36,11 @@ interface Counts {
 
 function runFiles(files: readonly string[]): Promise<Counts> {
   const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
-  const events = run({ files: files.map((file) => join(root, file)), concurrency: FILES_AT_ONCE });
+  const events = run({
+    files: files.map((file) => join(root, file)),
+    concurrency: FILES_AT_ONCE,
+    timeout: FILE_MS_MAX,
+  });
   events.on('test:summary', (summary) => {
     if (summary.file !== undefined) return; // of one file; the last one is of all
     counts.passed = summary.counts.passed;

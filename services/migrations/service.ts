@@ -72,7 +72,7 @@ export const migrationSettings = {
     text: 'Lines in one chunk of the queue: more cost less each, fewer are shared out better among workers.',
     min: 1,
     max: 20_000,
-    fallback: 4096,
+    fallback: 2048,
   }),
   RELEVO_LEASE_SECONDS: integer({
     text: 'How long a worker may be silent before another takes its chunk over.',

@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { bytes, date, int2, int4, int8, text, timestamp, uuid } from '#declare/columns.ts';
+import { openDatabase } from '#runtime/database/database.ts';
+import { runs } from '#tools/testing/seed.ts';
+import { atEnd, testServer } from '#tools/testing/server.ts';
+import { Batch } from './batch.ts';
+
+/** What is written into a batch is what PostgreSQL reads, for every type, null among them. */
+const { server } = await testServer();
+const db = openDatabase(server.adminUrl, { connections: 1, applicationName: 'relevo test' });
+atEnd(() => db.close());
+
+const row = {
+  line: int4,
+  uuid: uuid.orNull,
+  bytes: bytes.orNull,
+  text: text.orNull,
+  int2: int2.orNull,
+  int4: int4.orNull,
+  int8: int8.orNull,
+  date: date.orNull,
+  timestamp: timestamp.orNull,
+} as const;
+
+const SAFE = Number.MAX_SAFE_INTEGER;
+const firstDay = Date.UTC(2000, 0, 1) / 86_400_000 - 730_119; // 0001-01-01
+const lastDay = Math.floor(Date.UTC(9999, 11, 31) / 86_400_000);
+const orNull = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: null });
+const withEdges = (min: number, max: number) =>
+  fc.oneof(fc.constantFrom(min, max, 0 >= min && 0 <= max ? 0 : min), fc.integer({ min, max }));
+
+const values = fc.record({
+  uuid: orNull(fc.uint8Array({ minLength: 16, maxLength: 16 })),
+  bytes: orNull(fc.uint8Array({ maxLength: 200 })),
+  text: orNull(fc.string({ unit: 'binary', maxLength: 80 }).map((each) => each.replaceAll('\0', ''))),
+  int2: orNull(withEdges(-(2 ** 15), 2 ** 15 - 1)),
+  int4: orNull(withEdges(-(2 ** 31), 2 ** 31 - 1)),
+  int8: orNull(fc.oneof(fc.constantFrom(-SAFE, SAFE, 0, -1, 2 ** 32, -(2 ** 32)), fc.maxSafeInteger())),
+  date: orNull(withEdges(firstDay, lastDay)),
+  timestamp: orNull(
+    fc.oneof(
+      fc.constantFrom(firstDay * 86_400_000, lastDay * 86_400_000, 0, -1000),
+      fc.integer({ min: firstDay * 86_400, max: lastDay * 86_400 }).map((second) => second * 1000),
+    ),
+  ),
+});
+type Values = typeof values extends fc.Arbitrary<infer T> ? T : never;
+
+function batchOf(rows: readonly Values[]): Batch<typeof row> {
+  const batch = new Batch(row);
+  const to = batch.columns;
+  rows.forEach((each, i) => {
+    to.line.int4(i);
+    if (each.uuid === null) to.uuid.null();
+    else to.uuid.slice(each.uuid);
+    if (each.bytes === null) to.bytes.null();
+    else to.bytes.slice(each.bytes);
+    if (each.text === null) to.text.null();
+    else to.text.string(each.text);
+    if (each.int2 === null) to.int2.null();
+    else to.int2.int2(each.int2);
+    if (each.int4 === null) to.int4.null();
+    else to.int4.int4(each.int4);
+    if (each.int8 === null) to.int8.null();
+    else to.int8.int8(each.int8);
+    if (each.date === null) to.date.null();
+    else to.date.date(each.date);
+    if (each.timestamp === null) to.timestamp.null();
+    else to.timestamp.timestamp(each.timestamp);
+  });
+  return batch;
+}
+
+/** As PostgreSQL prints them, drawn from the values without the batch's own arithmetic. */
+const printed = (rows: readonly Values[]) =>
+  rows.map((each, line) => ({
+    line,
+    uuid: each.uuid && Buffer.from(each.uuid).toString('hex'),
+    bytes: each.bytes && Buffer.from(each.bytes).toString('hex'),
+    text: each.text,
+    int2: each.int2 === null ? null : String(each.int2),
+    int4: each.int4 === null ? null : String(each.int4),
+    int8: each.int8 === null ? null : String(each.int8),
+    date:
+      each.date === null
+        ? null
+        : new Date(each.date * 86_400_000).toISOString().slice(0, 10).replace(/^\+00/, ''),
+    timestamp:
+      each.timestamp === null
+        ? null
+        : new Date(each.timestamp).toISOString().slice(0, 19).replace(/^\+00/, ''),
+  }));
+
+const asRead = (batch: Batch<typeof row>) => db.rows`
+  select line, replace(uuid::text, '-', '') as uuid, encode(bytes, 'hex') as bytes, text, int2::text as int2,
+         int4::text as int4, int8::text as int8, to_char(date, 'YYYY-MM-DD') as date,
+         to_char(timestamp at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS') as timestamp
+    from ${batch.table('sent')} order by line`;
+
+test('every type comes through, null, negative numbers and the years 1 to 9999 among them', () =>
+  fc.assert(
+    fc.asyncProperty(fc.array(values, { maxLength: 40 }), async (rows) => {
+      assert.deepEqual(await asRead(batchOf(rows)), printed(rows));
+    }),
+    runs(60),
+  ));
+
+test('a batch serves again after it was cleared, and keeps no null flag', async () => {
+  const one = {
+    uuid: null,
+    bytes: null,
+    text: null,
+    int2: null,
+    int4: null,
+    int8: null,
+    date: null,
+    timestamp: null,
+  };
+  const batch = batchOf([one, one]);
+  assert.equal(batch.rows, 2);
+  batch.clear();
+  assert.equal(batch.rows, 0);
+  assert.deepEqual(await asRead(batch), []);
+  batch.columns.line.int4(7);
+  batch.columns.text.string('again');
+  assert.throws(() => batch.table('sent'), /batch column/, 'half a row never reaches a statement');
+});
+
+test('a batch larger than its first buffers', async () => {
+  const long = 'ñ'.repeat(500);
+  const rows = Array.from({ length: 3000 }, (_, i) => ({
+    uuid: Buffer.alloc(16, i),
+    bytes: Buffer.alloc(60, i),
+    text: `${long}${i}`,
+    int2: i,
+    int4: -i,
+    int8: -i * 2 ** 30,
+    date: i * 10,
+    timestamp: i * 1_000_000,
+  }));
+  assert.deepEqual(await asRead(batchOf(rows)), printed(rows));
+});
