@@ -79,10 +79,10 @@ for (const role of CELL_ROLES)
           !readable(role, relation),
           `select ${table}`,
         );
-        if (relation.kind === 'r')
-          assert.equal(await refused(`delete from ${table}`), !writable(role, relation), `delete ${table}`);
+        if (relation.kind !== 'r') continue;
+        assert.equal(await refused(`delete from ${table}`), !writable(role, relation), `delete ${table}`);
         assert.equal(await refused(`truncate ${table}`), true, `truncate ${table}`);
-        assert.equal(await refused(`drop ${relation.kind === 'v' ? 'view' : 'table'} ${table}`), true);
+        assert.equal(await refused(`drop table ${table}`), true, `drop ${table}`);
       }
       for (const schema of [...schemas, 'public'])
         assert.equal(await refused(`create table ${schema}.mine (x int)`), true, `create in ${schema}`);

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createMessage, encrypt, type PrivateKey, type PublicKey } from 'openpgp';
+import { createMessage, encrypt, LiteralDataPacket, type PrivateKey, type PublicKey } from 'openpgp';
 import { generateCellKey } from '#runtime/openpgp/keys.ts';
 import { sealMessage } from '#runtime/openpgp/seal-message.ts';
 import type { ProofCell } from '../lab/proof-cell.ts';
@@ -85,6 +85,14 @@ export async function refusedFiles(
   });
   await writeFile(join(folder, 'unsigned.gpg'), unsigned as Uint8Array);
   add('unsigned', join(folder, 'unsigned.gpg'));
+  // A genuine signature of the tenant, but of another text than the one it stands behind.
+  const signed = await (await createMessage({ binary: Buffer.from('another text') })).sign([cell.tenantKey]);
+  const [literal] = (await createMessage({ binary: good('bad_signature') })).packets;
+  const at = signed.packets.findIndex((packet) => packet instanceof LiteralDataPacket);
+  signed.packets[at] = literal;
+  const misplaced = await encrypt({ message: signed, encryptionKeys: to, format: 'binary' });
+  await writeFile(join(folder, 'bad_signature.gpg'), misplaced as Uint8Array);
+  add('bad_signature', join(folder, 'bad_signature.gpg'));
   await sealed('unknown_signer', good('unknown_signer'), { signingKey: stranger });
   await sealed('too_large', Buffer.concat([good('too_large'), Buffer.alloc(4096, 'x')]), {
     settings: { RELEVO_PLAINTEXT_BYTES_MAX: '1024' },

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { type CellFile, readCellFile, writeCellFile } from '#delivery/cells/cell-file.ts';
+import { type CellFile, newCellFile, readCellFile, writeCellFile } from '#delivery/cells/cell-file.ts';
 import { type CellName, databaseName, roleName } from '#delivery/cells/cell-name.ts';
 import { CELL_ROLES } from '#delivery/cells/cell-roles.ts';
 import { createCell } from '#delivery/cells/create-cell.ts';
@@ -16,7 +16,8 @@ export async function cloneCell({ home, server }: TestServer, cellHome: string, 
   try {
     await admin.query('select pg_advisory_lock($1)', [TURN]);
     const template = await templateFile(admin, home, server.adminUrl);
-    await writeCellFile(cellHome, { ...template, ...name });
+    // The copy holds the template's data keys; passwords are the cell's own.
+    await writeCellFile(cellHome, { ...newCellFile(name, CELL_ROLES, new Date()), keks: template.keks });
     await admin.query(
       `create database "${databaseName(name)}" template "${databaseName(TEMPLATE)}" strategy wal_log`,
     );

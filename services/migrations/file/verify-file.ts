@@ -1,14 +1,18 @@
 import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { type OpenedMessage, openMessage } from '#runtime/openpgp/open-message.ts';
 import { EnvelopeRefusal } from '#runtime/openpgp/refusal.ts';
 import { Refusal } from '#runtime/refusal.ts';
 import { type Scan, scanPortfolio } from '../portfolio/scan.ts';
+import { scanInThread } from '../portfolio/scan-in-thread.ts';
 import type { PlaintextRefusal } from '../portfolio/refusal.ts';
 import type { Header } from '../portfolio/header.ts';
 import type { MigrationCell } from '../migration-cell.ts';
 import { findSameFile, isFileIdTaken, type Migration, nextSequence } from '../store.ts';
 
 const READ_BYTES = 256 * 1024;
+/** Up to this size (as sent) a file is scanned before a thread for it would have started. */
+const SMALL_FILE_BYTES = 4 * 1024 * 1024;
 
 /** The plaintext of a portfolio, UNVERIFIED until its end: see `openMessage`. */
 export async function openPortfolio(cell: MigrationCell, path: string): Promise<OpenedMessage> {
@@ -52,7 +56,8 @@ export async function verifyFile(
   const message = await openPortfolio(cell, path);
   let scan: Scan;
   try {
-    scan = await scanPortfolio(message.plaintext, {
+    const scanFile = (await stat(path)).size > SMALL_FILE_BYTES ? scanInThread : scanPortfolio;
+    scan = await scanFile(message.plaintext, {
       today: judgedOn,
       tempDirectory: cell.tempFolder,
       onProgress: options.onProgress,

@@ -5,6 +5,19 @@ export class LineSet {
   #bits = new Uint8Array(1024);
   #size = 0;
 
+  /** A set as `bits` gave it out. */
+  static fromBits(bits: Uint8Array): LineSet {
+    const set = new LineSet();
+    set.#bits = new Uint8Array(bits);
+    for (const byte of set.#bits) for (let rest = byte; rest !== 0; rest &= rest - 1) set.#size++;
+    return set;
+  }
+
+  /** What a thread can send to another. */
+  bits(): Uint8Array {
+    return this.#bits;
+  }
+
   get size(): number {
     return this.#size;
   }
