@@ -1,9 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createMessage, encrypt, LiteralDataPacket, type PrivateKey, type PublicKey } from 'openpgp';
+import { createMessage, encrypt, LiteralDataPacket } from 'openpgp';
 import { generateCellKey } from '#runtime/openpgp/keys.ts';
-import { sealMessage } from '#runtime/openpgp/seal-message.ts';
 import type { ProofCell } from '../lab/proof-cell.ts';
+import { sealFile } from '../lab/seal-file.ts';
 import { BINS, type Canaries } from './canaries.ts';
 import { CanaryLines } from './portfolio.ts';
 
@@ -11,23 +11,6 @@ export interface RefusedFile {
   readonly code: string;
   readonly path: string;
   readonly settings: Readonly<Record<string, string>>;
-}
-
-/** Writes a portfolio of canary lines as an OpenPGP file. */
-export async function sealTo(
-  path: string,
-  text: Buffer,
-  { signingKey, to }: { signingKey: PrivateKey; to: readonly PublicKey[] },
-): Promise<Buffer> {
-  const pieces: Buffer[] = [];
-  const plain = async function* () {
-    yield text;
-  };
-  for await (const piece of sealMessage(plain(), { signingKey, encryptionKeys: to, compress: false }))
-    pieces.push(Buffer.from(piece));
-  const sealed = Buffer.concat(pieces);
-  await writeFile(path, sealed);
-  return sealed;
 }
 
 /** A file for every refusal of the contract, each with canaries of its own in its lines. */
@@ -55,7 +38,7 @@ export async function refusedFiles(
     { signingKey = cell.tenantKey, keys = to, settings = {} } = {},
   ): Promise<void> => {
     const path = join(folder, `${code}-${made}.gpg`);
-    await sealTo(path, text, { signingKey, to: keys });
+    await sealFile(path, text, { signingKey, to: keys });
     add(code, path, settings);
   };
   const header = (file_id: string) => ({ tenant, file_id, sequence: '3' });
@@ -74,7 +57,7 @@ export async function refusedFiles(
     ['cut', (bytes: Buffer) => bytes.subarray(0, bytes.length - 40)],
   ] as const) {
     const path = join(folder, `integrity_failed-${name}.gpg`);
-    const bytes = await sealTo(path, good('integrity_failed'), { signingKey: cell.tenantKey, to });
+    const bytes = await sealFile(path, good('integrity_failed'), { signingKey: cell.tenantKey, to });
     await writeFile(path, change(bytes));
     add('integrity_failed', path);
   }
@@ -165,7 +148,7 @@ export async function largeFile(
     .toString('latin1')
     .split('\n')[0];
   const text = Buffer.from([head, ...own, ...filler, 'T,1,1,1,,', ''].join('\n'), 'latin1');
-  await sealTo(path, text, { signingKey: cell.tenantKey, to: cell.keys.cell.map((key) => key.toPublic()) });
+  await sealFile(path, text, { signingKey: cell.tenantKey, to: cell.keys.cell.map((key) => key.toPublic()) });
 }
 
 function fillerPan(i: number): string {

@@ -11,7 +11,8 @@ import type { Report } from '../lab/report.ts';
 import type { Canaries } from './canaries.ts';
 import { searchDisk, searchOpenFiles } from './places.ts';
 import { CanaryLines } from './portfolio.ts';
-import { largeFile, refusedFiles, sealTo } from './refused.ts';
+import { sealFile } from '../lab/seal-file.ts';
+import { largeFile, refusedFiles } from './refused.ts';
 import type { Search } from './search.ts';
 
 const WAITS_MS = 120_000;
@@ -43,10 +44,14 @@ export async function writeFiles(
   };
   const full = every(new CanaryLines(seed, canaries), good);
   const fullPath = join(sent, 'full.gpg');
-  await sealTo(fullPath, full.file({ tenant }), keys);
+  await sealFile(fullPath, full.file({ tenant }), keys);
   const mock = every(new CanaryLines(seed + 1, canaries), 40);
   const mockPath = join(sent, 'mock.gpg');
-  await sealTo(mockPath, mock.file({ tenant, kind: 'mock', sequence: '0', file_id: 'canaries-mock' }), keys);
+  await sealFile(
+    mockPath,
+    mock.file({ tenant, kind: 'mock', sequence: '0', file_id: 'canaries-mock' }),
+    keys,
+  );
 
   // A delta for the codes that need cards which are here: the full file's cards once more, with other numbers.
   const delta = new CanaryLines(seed, canaries);
@@ -54,7 +59,11 @@ export async function writeFiles(
   delta.broken();
   delta.invalid();
   const deltaPath = join(sent, 'delta.gpg');
-  await sealTo(deltaPath, delta.file({ tenant, kind: 'delta', sequence: '2', file_id: 'canaries-2' }), keys);
+  await sealFile(
+    deltaPath,
+    delta.file({ tenant, kind: 'delta', sequence: '2', file_id: 'canaries-2' }),
+    keys,
+  );
   const largePath = large > 0 ? join(sent, 'large.gpg') : null;
   if (largePath) await largeFile(cell, canaries, seed, large, largePath);
   const refused = await refusedFiles(cell, canaries, seed, sent);

@@ -11,6 +11,8 @@ import type { Proof } from '../prove.ts';
 import { Campaign, type Kill, type MigrationDocument, type Resumption } from './campaign.ts';
 import { killCancellations } from './cancellations.ts';
 import { killMocks } from './mocks.ts';
+import { killOrdered } from './ordered.ts';
+import { orderMatters } from './order-matters.ts';
 import { atMoment, everyPoint, inOrder, type PlannedKill } from './plan.ts';
 
 const RESUMES_MS_MAX = 10_000;
@@ -56,10 +58,13 @@ undisturbed run.`,
       .default(1),
   ],
   run: ({ cards, kills, seed }, report) =>
-    withLab({ RELEVO_CHUNK_LINES: String(Math.max(5, Math.round(cards / 48))) }, (lab) =>
+    withLab({ RELEVO_CHUNK_LINES: String(chunkLinesFor(cards)) }, (lab) =>
       proveCrash(lab, { cards, kills, seed }, report),
     ),
 };
+
+/** So many lines that the full file has some 60 chunks. */
+export const chunkLinesFor = (cards: number): number => Math.max(5, Math.round(cards / 48));
 
 /** Fewer than 40 kills are a selection of everything. */
 export async function proveCrash(
@@ -97,6 +102,9 @@ export async function proveCrash(
     missed.push(...(await disturbed(first, evenly(ofDatabase, 2), random, tally)));
     tell('the PostgreSQL server itself');
   }
+  // The lab's chunks are made for `cards`; this file is made for the lab's chunks.
+  await killOrdered(first, { chunkLines: chunkLinesFor(cards), seed }, random, tally, isSmall);
+  tell('lines whose order matters');
   await killCancellations(first, tally, isSmall);
   tell('cancellations');
   await killMocks(first, cards, seed, tally, isSmall);
@@ -152,7 +160,11 @@ async function undisturbed(
   const faults = Math.max(40, Math.round(cards / 60));
   const common = { cards, seed, faults, changedPercent: 50, holdsPercent: 14, tokensPercent: 10 };
   const paths = [
-    await cell.sample(`full-${cell.name.environment}.gpg`, { ...common, kind: 'full' }),
+    await cell.sample(
+      `full-${cell.name.environment}.gpg`,
+      { ...common, kind: 'full' },
+      orderMatters((seed + 7) % 2 ** 32, Math.max(4, Math.round(cards / 25))),
+    ),
     await cell.sample(`delta-${cell.name.environment}.gpg`, { ...common, kind: 'delta' }),
   ];
   const files: { path: string; chunks: number }[] = [];

@@ -8,8 +8,10 @@ import { makeSample } from '#delivery/local/make-sample.ts';
 import { registerSampleKey, sampleKey } from '#delivery/local/sample-key.ts';
 import type { Vault } from '#runtime/vault/vault.ts';
 import type { CellKeys } from '#services/migrations/migration-cell.ts';
-import type { SampleOptions } from '#services/migrations/sample/sample-portfolio.ts';
+import { type SampleOptions, samplePortfolio } from '#services/migrations/sample/sample-portfolio.ts';
 import type { Lab } from './lab.ts';
+import { sealFile } from './seal-file.ts';
+import { withLines } from './with-lines.ts';
 
 /**
  * What the queue does, written down by the database itself in a schema of the proof: every lease, return and
@@ -133,9 +135,24 @@ export class ProofCell {
     await this.lab.ask('postgres', `create database "${to}" template "${from}"`);
   }
 
-  /** Writes a synthetic portfolio for this cell and answers its path. */
-  async sample(file: string, options: Omit<SampleOptions, 'tenant' | 'environment'>): Promise<string> {
+  /**
+   * Writes a synthetic portfolio for this cell and answers its path. `more` are `C` lines before the trailer, with
+   * accounts that no other line names.
+   */
+  async sample(
+    file: string,
+    options: Omit<SampleOptions, 'tenant' | 'environment'>,
+    more: readonly (readonly string[])[] = [],
+  ): Promise<string> {
     const path = join(this.lab.folder, file);
+    if (more.length > 0) {
+      const sample = Buffer.concat([...samplePortfolio({ ...this.name, ...options })]);
+      await sealFile(path, withLines(sample, more), {
+        signingKey: this.tenantKey,
+        to: this.keys.cell.map((key) => key.toPublic()),
+      });
+      return path;
+    }
     await makeSample(
       path,
       { ...this.name, ...options },

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { resolve } from 'node:path';
 import { test } from 'node:test';
 import { integer, path, secretUrl } from '#declare/setting.ts';
-import { Refusal } from '#runtime/refusal.ts';
+import type { Refusal } from '#runtime/refusal.ts';
 import { readSettings } from './read-settings.ts';
 
 const declared = {

@@ -137,9 +137,9 @@ async function keepReplaced(tx: Tx, importNumber: number, rows: Cards, lines: nu
      where sent.line = any(${lines})`;
   // The PAN that a card leaves, and the one that a status line states, stay the card's own.
   await tx.run`
-    insert into cards.claimed_pans (pan_index, card_id, import_number)
+    insert into cards.claimed_pans (pan_index, card_id, import_number, import_line)
     select case when sent.operation = 'upsert' then here.pan_index else sent.pan_index end, here.card_id,
-           ${importNumber}
+           ${importNumber}, sent.line
       from ${rows.table('sent')} join cards.cards here on here.card_id = sent.card_id
      where sent.line = any(${lines}) and here.pan_index <> sent.pan_index
         on conflict do nothing`;

@@ -29,8 +29,8 @@ for (const companion of ['', 'card c2 v=2'])
     let second: ReturnType<typeof migrate> | undefined;
     await cell.admin.transaction(async (tx) => {
       await tx.run`
-        insert into cards.claimed_pans (pan_index, card_id, import_number)
-        select pan_index, card_id, 1 from cards.cards where card_id = ${cardId}`;
+        insert into cards.claimed_pans (pan_index, card_id, import_number, import_line)
+        select pan_index, card_id, 1, 2 from cards.cards where card_id = ${cardId}`;
       await tx.run`
         update cards.cards set pan_index = md5('another')::uuid where card_id = ${cardId}`;
       second = migrate(cell, delta.csv);

@@ -16,6 +16,10 @@ export const withdrawLines =
            where replaced_by_import = ${importNumber} and replaced_by_line = any(${lines})
           returning image
         )
-        insert into cards.cards select (image).* from returned`;
+        insert into cards.cards
+        select (image).* from returned
+         where (image).import_number <> ${importNumber} or (image).import_line <> all(${lines})`;
+      await tx.run`
+        delete from cards.claimed_pans where import_number = ${importNumber} and import_line = any(${lines})`;
       return { cards };
     });

@@ -57,7 +57,7 @@ export const ledger = service('ledger', {
   settings: {},
   objectives: [{ text: 'The accounts of each currency sum to zero', target: 'at every commit' }],
   operations: {
-    findAccountConflicts: operation<Batch<typeof accountKindRow>, number[]>({
+    findAccountConflicts: operation<{ importNumber: number; rows: Batch<typeof accountKindRow> }, number[]>({
       text: 'The lines whose account is here with another type or currency.',
       callers: ['migrations'],
       rows: accountKindRow,

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { copyFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { testCell } from '#tools/testing/cell.ts';
 import { bringIn, finish, migrate, migrateFile, readMigrated, workQueue } from '#tools/testing/migrate.ts';
 import { judge } from '#tools/testing/play.ts';
@@ -124,6 +126,25 @@ test('two starts of one file at once are one migration', async (t) => {
   assert.deepEqual([report.outcomes, report.reconciled, lines.length], [outcomes, true, 8]);
   assert.equal(finished.length, 2);
   assert.equal((await storedRows(cell, ['migrations']))['migrations.migrations'].length, 1);
+});
+
+test('a start that meets another start of its file half way is told of the same migration', async (t) => {
+  const cell = await testCell(t);
+  const path = await cell.send(csv);
+  let second: ReturnType<typeof startMigration> | undefined;
+  let first = 0;
+  await cell.admin.transaction(async (tx) => {
+    // The other start: it has the cell's lock and has entered the file, but its transaction is not over.
+    await tx.rows`select pg_advisory_xact_lock(7350001)`;
+    [{ first }] = await tx.rows<{ first: number }>`
+      insert into migrations.migrations (state, kind, file_id, source, sequence, path, plaintext_sha256)
+      values ('loading', 'full', 'life-1', 'life', 1, 'elsewhere', ${createHash('sha256').update(csv).digest('hex')})
+      returning import_number as first`;
+    second = startMigration(cell, path);
+    second.catch(() => {});
+    await sleep(80);
+  });
+  assert.equal((await second!).migration.importNumber, first);
 });
 
 test('only one process drives a migration at a time, and a drive that is not renewed runs out', async (t) => {

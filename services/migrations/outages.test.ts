@@ -5,7 +5,7 @@ import { identifier } from '#runtime/database/sql.ts';
 import { roleName } from '#delivery/cells/cell-name.ts';
 import { assertLedgerLaws, assertStored } from '#tools/testing/books.ts';
 import { type TestCell, testCell } from '#tools/testing/cell.ts';
-import { bringIn, finish, workQueue } from '#tools/testing/migrate.ts';
+import { bringIn, finish, migrate, workQueue } from '#tools/testing/migrate.ts';
 import { judge } from '#tools/testing/play.ts';
 import { readScript } from '#tools/testing/script.ts';
 import { until } from '#tools/testing/until.ts';
@@ -181,4 +181,43 @@ test('a chunk that a living worker could not lay back is taken over when its lea
   stop.abort();
   await running;
   assert.deepEqual((await finish(cell, importNumber)).report.outcomes, judge(csv, emptyState()).outcomes);
+});
+
+test('attempts run out after a part of a chunk was finished: what is finished stays, the rest is dead', async (t) => {
+  const cell = await testCell(t, { settings: { RELEVO_BACKOFF_MS: 1, RELEVO_CHUNK_ATTEMPTS: 2 } });
+  const [full, delta] = readScript(
+    `
+    full
+    card c1 account=a posted=10
+    card c9 posted=90
+    delta
+    card c1 v=2 account=a posted=11
+    card c1 v=3 account=a posted=11
+    card c2 account=b posted=20
+    card c2 v=2 account=sick posted=30
+    card c3 account=b posted=20
+    `,
+    'part',
+  );
+  await migrate(cell, full.csv);
+  // Disk full for one account: a fault that is nobody's row.
+  await cell.admin.run`
+    create function public.sick() returns trigger language plpgsql as $$
+    begin raise exception 'no room' using errcode = '53100'; end $$`;
+  await cell.admin.run`
+    create trigger sick before insert on ledger.accounts
+       for each row when (new.external_account_id = 'part-a-sick') execute function public.sick()`;
+  const first = await migrate(cell, delta.csv);
+  assert.deepEqual([first.report.state, first.report.reconciled], ['completed', true]);
+  assert.ok(first.report.outcomes.dead! > 0);
+  await assertLedgerLaws(cell);
+  await cell.admin.run`drop trigger sick on ledger.accounts`;
+  await redrive(cell, first.migration, {});
+  const { report } = await finish(cell, first.migration.importNumber);
+  const state = emptyState();
+  judge(full.csv, state);
+  const judged = judge(delta.csv, state);
+  assert.deepEqual([report.outcomes, report.reconciled], [judged.outcomes, true]);
+  await assertStored(cell, state, 'part');
+  await assertLedgerLaws(cell);
 });

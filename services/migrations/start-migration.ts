@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { crashPoint } from '#runtime/crash-point.ts';
 import { Refusal } from '#runtime/refusal.ts';
 import { lockCell, rehearseFile } from './file/rehearse-file.ts';
@@ -70,10 +71,12 @@ async function enterMigration(cell: MigrationCell, path: string, file: VerifiedF
     const migration = (await findMigration(cell.db, importNumber))!;
     return { verdict: 'accepted', migration, file, resumes: false };
   } catch (error) {
-    if ((error as { code?: string }).code !== '23505') throw error;
+    const { code } = error as { code?: string };
+    if (code !== '23505' && code !== 'cell_busy') throw error;
     // Somebody else was quicker: with this very file, or with another one.
-    const same = await findSameFile(cell.db, scan.plaintextSha256);
+    const same = await findSameFileSoon(cell, scan.plaintextSha256);
     if (same) return { verdict: 'accepted', migration: same, file, resumes: true };
+    if (code === 'cell_busy') throw error;
     const active = await findActive(cell.db);
     const what = active
       ? `${migrationId(cell, active.importNumber)} (${active.fileId})`
@@ -86,6 +89,16 @@ async function enterMigration(cell: MigrationCell, path: string, file: VerifiedF
       },
     );
   }
+}
+
+/** The migration of this very file; one that is just being entered shows a moment later. */
+async function findSameFileSoon(cell: MigrationCell, plaintextSha256: string): Promise<Migration | null> {
+  for (let tries = 0; tries < 10; tries++) {
+    const same = await findSameFile(cell.db, plaintextSha256);
+    if (same) return same;
+    await sleep(20);
+  }
+  return null;
 }
 
 /** How long a process that loads or closes may be silent before another may take over. */

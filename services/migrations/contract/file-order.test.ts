@@ -110,6 +110,21 @@ const stories: Record<string, string> = {
     token t1 card=c2 status=suspended -> updated
     hold h2 card=c9           -> unknown_card
   `,
+  'a line is judged by what came before it, not by what comes after': `
+    full
+    card c1 op=status status=blocked        -> unknown_card
+    card c1                                 -> migrated
+    card c2 op=close account=z currency=USD -> unknown_card
+    card c3 account=z                       -> migrated
+    delta
+    card c1                                 -> unchanged
+    card c1 v=2                             -> updated
+    card c3 account=z city=Ilo              -> version_conflict
+    card c3 v=2 account=z                   -> updated
+    card c4 pan=named v=9 op=close          -> unknown_card
+    card c3 v=3 op=status pan=named account=z -> updated
+    card c4 pan=named                       -> pan_conflict
+  `,
   'status and close change the status alone': `
     full
     card c1 product=gold                            -> migrated

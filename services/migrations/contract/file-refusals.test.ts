@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { createMessage, encrypt, generateKey, revokeKey, sign } from 'openpgp';
-import { fileErrors } from '#services/migrations/service.ts';
+import type { fileErrors } from '#services/migrations/service.ts';
 import { validatePortfolio } from '#services/migrations/portfolio-rehearsal.ts';
 import { registerTenantKey, seal, testCell } from '#tools/testing/cell.ts';
 import { goodFile } from '#tools/testing/good-file.ts';

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { createReadStream } from 'node:fs';
 import { openMessage } from '#runtime/openpgp/open-message.ts';
-import { EnvelopeRefusal } from '#runtime/openpgp/refusal.ts';
+import type { EnvelopeRefusal } from '#runtime/openpgp/refusal.ts';
 import { writeResultFile } from '#services/migrations/books/result-file.ts';
 import { samplePortfolio } from '#services/migrations/sample/sample-portfolio.ts';
 import { testCell } from '#tools/testing/cell.ts';

@@ -53,10 +53,13 @@ export async function verifyFile(
   options: { judgedOn?: string; onProgress?: VerifyProgress } = {},
 ): Promise<Verification> {
   const judgedOn = options.judgedOn ?? new Date().toISOString().slice(0, 10);
-  const message = await openPortfolio(cell, path);
+  let message: Awaited<ReturnType<typeof openPortfolio>>;
   let scan: Scan;
   try {
-    const scanFile = (await stat(path)).size > SMALL_FILE_BYTES ? scanInThread : scanPortfolio;
+    // Asked before it is opened: a stream that nobody reads yet cannot tell anybody that there is no file.
+    const { size } = await stat(path);
+    message = await openPortfolio(cell, path);
+    const scanFile = size > SMALL_FILE_BYTES ? scanInThread : scanPortfolio;
     scan = await scanFile(message.plaintext, {
       today: judgedOn,
       tempDirectory: cell.tempFolder,

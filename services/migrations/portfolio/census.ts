@@ -61,8 +61,8 @@ export const CENSUS_MEMORY_BYTES = 12 * 1024 * 1024;
 const GROUPS_MAX = 128 * 1024;
 const ENTANGLED_MAX = 4_000_000;
 
-/** Messages wait until the cipher has a thousand blocks to work on at once. */
-const QUEUE_LINES = 256;
+/** Messages wait until the cipher has some thousand blocks to work on at once. */
+const QUEUE_LINES = 1024;
 const CARD = 1;
 const ACCOUNT_ONLY = 2;
 const HOLD = 3;

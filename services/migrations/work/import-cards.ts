@@ -85,7 +85,7 @@ export class CardImport {
     this.#mayConflict ??= await clients.ledger.hasEarlierAccounts({ importNumber });
     if (!this.#mayConflict) return [];
     this.#batches.fillAccountKinds(lines, rows);
-    return clients.ledger.findAccountConflicts(this.#batches.accountKinds);
+    return clients.ledger.findAccountConflicts({ importNumber, rows: this.#batches.accountKinds });
   }
 }
 

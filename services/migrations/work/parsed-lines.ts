@@ -121,35 +121,38 @@ export class ParsedLines {
   }
 
   #addCodes(i: number, fields: Fields, { ids, contents, panIndexes }: LineReader): void {
-    const addId = (kind: number, field: number) => {
-      ids.appendByte(kind);
-      ids.append(fields.source, fields.start[field], fields.end[field]);
-      return ids.end() * CODE_BYTES;
-    };
-    const addContent = (from: number, to: number) => {
-      appendContent(contents, fields, from, to);
-      return contents.end() * CODE_BYTES;
-    };
     switch (fields.type) {
       case 'C':
-        this.#idAt[i] = addId(ID_KIND.card, C.external_card_id);
-        addId(ID_KIND.account, C.external_account_id);
-        addId(ID_KIND.cardholder, C.external_cardholder_id);
-        this.#contentAt[i] = addContent(0, C.embossed_name);
-        addContent(C.given_names, C.country);
+        this.#idAt[i] = addId(ids, ID_KIND.card, fields, C.external_card_id);
+        addId(ids, ID_KIND.account, fields, C.external_account_id);
+        addId(ids, ID_KIND.cardholder, fields, C.external_cardholder_id);
+        this.#contentAt[i] = addContent(contents, fields, 0, C.embossed_name);
+        addContent(contents, fields, C.given_names, C.country);
         this.#panAt[i] = panIndexes.add(fields.source, fields.start[C.pan], fields.end[C.pan]) * CODE_BYTES;
         return;
       case 'O':
-        this.#idAt[i] = addId(ID_KIND.hold, O.external_hold_id);
-        addId(ID_KIND.card, O.external_card_id);
-        this.#contentAt[i] = addContent(0, O.expires_at);
+        this.#idAt[i] = addId(ids, ID_KIND.hold, fields, O.external_hold_id);
+        addId(ids, ID_KIND.card, fields, O.external_card_id);
+        this.#contentAt[i] = addContent(contents, fields, 0, O.expires_at);
         return;
       default:
-        this.#idAt[i] = addId(ID_KIND.token, W.external_token_ref);
-        addId(ID_KIND.card, W.external_card_id);
-        this.#contentAt[i] = addContent(0, W.expiry);
+        this.#idAt[i] = addId(ids, ID_KIND.token, fields, W.external_token_ref);
+        addId(ids, ID_KIND.card, fields, W.external_card_id);
+        this.#contentAt[i] = addContent(contents, fields, 0, W.expiry);
     }
   }
+}
+
+/** Where the code of an id will lie among the others. */
+function addId(ids: BatchCmac, kind: number, { source, start, end }: Fields, field: number): number {
+  ids.appendByte(kind);
+  return ids.add(source, start[field], end[field]) * CODE_BYTES;
+}
+
+/** Where the code of the fields `from` to `to` will lie among the others. */
+function addContent(contents: BatchCmac, fields: Fields, from: number, to: number): number {
+  appendContent(contents, fields, from, to);
+  return contents.end() * CODE_BYTES;
 }
 
 /**

@@ -7,9 +7,11 @@ import { Claims } from './claims.ts';
 import { CardImport, cardClaimKeys, cardOrderKeys, takeBackCards } from './import-cards.ts';
 import { LinkImport, linkOrderKeys } from './import-links.ts';
 import type { ImportContext } from './importer.ts';
+import { describeFailure, faultOf } from './failure.ts';
 import { isolateRows } from './isolate-rows.ts';
 import { LineResults } from './line-results.ts';
 import { LineReader, ParsedLines } from './parsed-lines.ts';
+import type { Reason } from './outcome.ts';
 import { waves } from './waves.ts';
 
 export interface ProcessedChunk {
@@ -38,7 +40,16 @@ export class ChunkProcessor {
     this.#links = new LinkImport(context, (ids) => findDeadCards(db, context.importNumber, ids));
   }
 
-  async process(chunk: ChunkLines, phase: number, ordered: boolean): Promise<ProcessedChunk> {
+  /**
+   * Works the lines of a chunk. When a dependency fails at the last attempt, what is finished by then stays finished
+   * (the ledger has it in its books) and only the other lines are laid among the dead letters.
+   */
+  async process(
+    chunk: ChunkLines,
+    phase: number,
+    ordered: boolean,
+    isLastAttempt = false,
+  ): Promise<ProcessedChunk> {
     const lines = new ParsedLines(chunk, this.#check, this.#reader);
     crashPoint('chunk:parsed');
     const results = new LineResults(lines);
@@ -47,15 +58,22 @@ export class ChunkProcessor {
     const claims = ordered ? await this.#loadClaims(lines, rows, isCards) : null;
     const orderKeys = isCards ? cardOrderKeys : linkOrderKeys;
     const importer = isCards ? this.#cards : this.#links;
-    for (const wave of ordered ? waves(rows, (i) => orderKeys(lines, i)) : [rows])
-      await isolateRows(
-        wave,
-        (some) => importer.run(lines, some, results, claims),
-        async (i, reason) => {
-          await takeBackCards(this.#context, lines, [i]);
-          results.die(i, reason);
-        },
-      );
+    const die = async (dead: readonly number[], reason: Reason) => {
+      await takeBackCards(this.#context, lines, dead);
+      for (const i of dead) results.die(i, reason);
+    };
+    try {
+      for (const wave of ordered ? waves(rows, (i) => orderKeys(lines, i)) : [rows])
+        await isolateRows(
+          wave,
+          (some) => importer.run(lines, some, results, claims),
+          (i, reason) => die([i], reason),
+        );
+    } catch (error) {
+      if (!isLastAttempt || faultOf(error) !== 'dependency') throw error;
+      const open = rows.filter((i) => results.isOpen(i));
+      await die(open, { code: 'dependency_unavailable', detail: describeFailure(error) });
+    }
     return { lines, results, claims };
   }
 

@@ -3,7 +3,14 @@ import { Refusal } from '#runtime/refusal.ts';
 import { RowCheck } from '../portfolio/check-row.ts';
 import type { MigrationCell } from '../migration-cell.ts';
 import { type ChunkLines, compress, openPayload, sealDeadLine } from '../queue/chunk-payload.ts';
-import { backoffMs, finishChunk, type LeasedChunk, ORDERED_LANE, returnChunk } from '../queue/chunk-queue.ts';
+import {
+  backoffMs,
+  CARDS_PHASE,
+  finishChunk,
+  type LeasedChunk,
+  ORDERED_LANE,
+  returnChunk,
+} from '../queue/chunk-queue.ts';
 import { findMigration } from '../store.ts';
 import { ByteWriter } from './byte-writer.ts';
 import { countLine } from './chunk-totals.ts';
@@ -38,7 +45,10 @@ export class ChunkWorker {
     try {
       const { chunks } = await this.#processorFor(chunk.importNumber);
       const lines = await this.#open(chunk);
-      return await this.#finish(chunk, await chunks.process(lines, chunk.phase, chunk.lane === ORDERED_LANE));
+      if (chunk.attempts > 1) await this.#takeBackOrdered(chunk, lines);
+      const ordered = chunk.lane === ORDERED_LANE;
+      const isLast = chunk.attempts >= settings.RELEVO_CHUNK_ATTEMPTS;
+      return await this.#finish(chunk, await chunks.process(lines, chunk.phase, ordered, isLast));
     } catch (error) {
       if (faultOf(error) === 'withdrawn') return 'lost';
       const reason = describeFailure(error);
@@ -49,6 +59,15 @@ export class ChunkWorker {
       await returnChunk(db, chunk, backoffMs(chunk.attempts, settings.RELEVO_BACKOFF_MS), reason);
       return 'returned';
     }
+  }
+
+  /**
+   * Lines of the ordered lane are judged by what earlier ones did. What an earlier attempt did to cards is taken
+   * back first, or a line would be judged by what came after it.
+   */
+  async #takeBackOrdered({ importNumber, phase, lane }: LeasedChunk, { numbers }: ChunkLines): Promise<void> {
+    if (lane !== ORDERED_LANE || phase !== CARDS_PHASE) return;
+    await this.#cell.clients.cards.withdrawLines({ importNumber, lines: [...numbers] });
   }
 
   /** Opens a chunk, with keys that are read again when its key is younger than this process. */

@@ -1,3 +1,4 @@
+-- Rows come in by the million and are rarely changed: a vacuum in the middle of a load would only read them all.
 create table cardholders.cardholders (
   cardholder_id          uuid primary key,
   content_mac            uuid not null,
@@ -14,7 +15,7 @@ create table cardholders.cardholders (
   address_line           text,
   city                   text,
   country                text not null
-);
+) with (autovacuum_vacuum_insert_threshold = -1);
 
 -- What a later statement replaced: the way back when an import is withdrawn.
 create table cardholders.replaced_cardholders (

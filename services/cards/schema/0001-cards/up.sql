@@ -1,3 +1,4 @@
+-- Rows come in by the million and are rarely changed: a vacuum in the middle of a load would only read them all.
 -- Codes of 128 bits (pan_index, content_mac) are kept as uuid: fixed width, compared as two machine words.
 create table cards.cards (
   card_id             uuid primary key,
@@ -28,7 +29,7 @@ create table cards.cards (
   pin_key_id          text,
   pin_sealed          bytea,
   embossed_name       text
-);
+) with (autovacuum_vacuum_insert_threshold = -1);
 create unique index cards_pan_index on cards.cards (pan_index);
 
 -- What a later version replaced: proof of what a card was, and the way back when an import is withdrawn.
@@ -44,7 +45,8 @@ create table cards.replaced_cards (
 create table cards.claimed_pans (
   pan_index     uuid primary key,
   card_id       uuid not null,
-  import_number int4 not null
+  import_number int4 not null,
+  import_line   int4 not null
 );
 
 create table cards.tokens (

@@ -1,3 +1,4 @@
+-- Rows come in by the million and are rarely changed: a vacuum in the middle of a load would only read them all.
 -- posted_minor is the holder's money: negative is owed. Every movement has two sides, so all accounts of a
 -- currency, the clearing account among them, sum to zero at every commit.
 create table ledger.accounts (
@@ -11,7 +12,7 @@ create table ledger.accounts (
   account_type        text not null,
   currency            text not null,
   external_account_id text
-);
+) with (autovacuum_vacuum_insert_threshold = -1);
 
 -- One row is one movement with both its sides. Ids are drawn a thousand at a time: they name, they do not count.
 create table ledger.transfers (
@@ -22,7 +23,7 @@ create table ledger.transfers (
   import_number     int4,
   currency          text not null,
   reason            text not null
-);
+) with (autovacuum_vacuum_insert_threshold = -1);
 
 -- What a later statement replaced: the way back when an import is withdrawn.
 create table ledger.replaced_statements (
