@@ -1,4 +1,4 @@
-import pc from 'picocolors';
+import { pc } from '#cli/colours.ts';
 import { count } from '#cli/output.ts';
 import type { DatabaseFacts, Machine, SyncLatency } from './machine.ts';
 

@@ -1,4 +1,4 @@
-import pc from 'picocolors';
+import { pc } from '#cli/colours.ts';
 import { ServerError } from '#runtime/postgres/errors.ts';
 import { Refusal } from '#runtime/refusal.ts';
 import { describeFailure } from '#services/migrations/work/failure.ts';

@@ -1,5 +1,5 @@
 import { stripVTControlCharacters } from 'node:util';
-import pc from 'picocolors';
+import { pc } from '#cli/colours.ts';
 
 /** Where a command writes: one JSON document on standard output, or text for people. */
 export class Output {

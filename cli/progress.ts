@@ -1,5 +1,5 @@
 import { Presets, SingleBar } from 'cli-progress';
-import pc from 'picocolors';
+import { pc } from '#cli/colours.ts';
 import { count } from './output.ts';
 
 /** Shows how far long work is: a bar on a terminal, a line now and then elsewhere, nothing for programs. */

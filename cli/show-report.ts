@@ -1,4 +1,4 @@
-import pc from 'picocolors';
+import { pc } from '#cli/colours.ts';
 import type { MigrationReport } from '#services/migrations/books/report.ts';
 import { OUTCOMES } from '#services/migrations/work/outcome.ts';
 import { EXIT } from './exit.ts';

@@ -1,5 +1,5 @@
 import { Command, CommanderError } from 'commander';
-import pc from 'picocolors';
+import { pc } from '#cli/colours.ts';
 import { proofs } from './proofs.ts';
 import { type Options, type Proof, prove } from './prove.ts';
 

@@ -1,5 +1,5 @@
 import type { Option } from 'commander';
-import pc from 'picocolors';
+import { pc } from '#cli/colours.ts';
 import { Report } from './lab/report.ts';
 
 export type Options = Record<string, number>;

@@ -1,4 +1,4 @@
-import pc from 'picocolors';
+import { pc } from '#cli/colours.ts';
 import { count, table } from '#cli/output.ts';
 import { showMachine } from '../show-machine.ts';
 import type { Comparison, KeyedHashesBench } from './keyed-hashes.ts';

@@ -1,4 +1,4 @@
-import pc from 'picocolors';
+import { pc } from '#cli/colours.ts';
 import { count, table } from '#cli/output.ts';
 import type { Measured } from '../meter/meter.ts';
 import { summarise, summariseKnown, type Summary } from '../statistics.ts';

@@ -39,6 +39,12 @@ function timedVault(vault: Vault, times: SpentTimes): Vault {
       coder.macs = () => times.during(TIMED.codes, macs);
       return coder;
     },
+    sealer(...values: Parameters<Vault['sealer']>) {
+      const sealer = vault.sealer(...values);
+      const seal = sealer.seal.bind(sealer);
+      sealer.seal = (take) => times.during(TIMED.fields, () => seal(take));
+      return sealer;
+    },
     currentVersion: (...values: Parameters<Vault['currentVersion']>) => vault.currentVersion(...values),
   };
   return new Proxy(vault, { get: (_, key) => timed[key] });

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import pc from 'picocolors';
+import { pc } from '#cli/colours.ts';
 import { addTenant } from '#delivery/local/add-tenant.ts';
 import { readCellFile } from '#delivery/cells/cell-file.ts';
 import { removeTenant } from '#delivery/local/remove-tenant.ts';

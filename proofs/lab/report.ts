@@ -1,4 +1,4 @@
-import pc from 'picocolors';
+import { pc } from '#cli/colours.ts';
 import { table } from '#cli/output.ts';
 
 /** One thing that was looked at. `holds` is null where it only informs. */

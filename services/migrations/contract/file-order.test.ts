@@ -18,6 +18,12 @@ const stories: Record<string, string> = {
     card c2 v=3            -> stale_version
     card c2 v=2            -> stale_version
     card c2 v=5 op=close   -> updated
+    delta
+    card c1 v=4 city=Ica   -> updated
+    card c1 v=5 op=close   -> updated
+    card c1 v=6 pan=new    -> updated
+    card c1 v=5 op=close   -> duplicate_row
+    card c3 pan=new        -> pan_conflict
   `,
   'a card number moves between cards': `
     full
