@@ -7,7 +7,8 @@ import type { MigrationReport } from '#services/migrations/books/report.ts';
 import type { Measured } from '../meter/meter.ts';
 import type { PortfolioFile, Workspace } from './workspace.ts';
 
-const RELEVO = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
+/** The entry point as an operator types it: it sets the flags under which memory stays small. */
+const RELEVO = fileURLToPath(new URL('../../relevo', import.meta.url));
 
 export interface CommandRun {
   readonly measured: Measured;
@@ -33,9 +34,9 @@ export async function runRealCommand(
   const before = await workspace.databaseBytes(cell);
   const startedAt = performance.now();
   const child = spawn(
-    process.execPath,
+    RELEVO,
     [
-      ...[RELEVO, 'migrate', 'start', file.path, '--cell', cellText(cell)],
+      ...['migrate', 'start', file.path, '--cell', cellText(cell)],
       ...['--wait', '--json', '--workers', String(workers)],
     ],
     { env: workspace.environment, stdio: ['ignore', 'pipe', 'inherit'] },

@@ -2,10 +2,9 @@ import { createInflate, createInflateRaw, type Inflate, type InflateRaw } from '
 
 import { bunzip2 } from './bunzip2.ts';
 import type { ByteReader } from './byte-reader.ts';
+import { PIECE_BYTES } from './piece.ts';
 import { malformed } from './refusal.ts';
 import { throughZlib, ZlibFailure } from './through-zlib.ts';
-
-const OUTPUT_BYTES = 64 * 1024;
 
 /** The content of a compressed packet, whose first byte names the algorithm (RFC 9580, 9.4). */
 export async function* decompress(body: ByteReader): AsyncGenerator<Buffer> {
@@ -14,9 +13,9 @@ export async function* decompress(body: ByteReader): AsyncGenerator<Buffer> {
     case 0:
       return yield* body.rest();
     case 1:
-      return yield* inflate(body, createInflateRaw({ chunkSize: OUTPUT_BYTES }));
+      return yield* inflate(body, createInflateRaw({ chunkSize: PIECE_BYTES }));
     case 2:
-      return yield* inflate(body, createInflate({ chunkSize: OUTPUT_BYTES }));
+      return yield* inflate(body, createInflate({ chunkSize: PIECE_BYTES }));
     case 3:
       return yield* bunzip2(body);
     default:

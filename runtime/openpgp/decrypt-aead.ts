@@ -3,9 +3,8 @@ import { hkdfSync } from 'node:crypto';
 import { openChunk, TAG_BYTES, type AeadMode, type ChunkKey } from './aead.ts';
 import type { ByteReader } from './byte-reader.ts';
 import type { BlockCipher, SessionKey } from './ciphers.ts';
+import { PIECE_BYTES } from './piece.ts';
 import { cutShort } from './refusal.ts';
-
-const PIECE_BYTES = 64 * 1024;
 
 /** What stands before the chunks of an AEAD packet. */
 export interface AeadHeader {

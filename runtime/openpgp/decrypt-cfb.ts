@@ -2,9 +2,8 @@ import { createCipheriv, createHash, timingSafeEqual, type Cipheriv } from 'node
 
 import type { ByteReader } from './byte-reader.ts';
 import type { SessionKey } from './ciphers.ts';
+import { PIECE_BYTES } from './piece.ts';
 import { altered, cutShort } from './refusal.ts';
-
-const PIECE_BYTES = 64 * 1024;
 
 /** The modification detection code: a packet header (D3 14) and a SHA-1 digest over everything before it. */
 const MDC_HEADER_BYTES = 2;

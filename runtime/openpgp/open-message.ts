@@ -16,6 +16,7 @@ import {
   tags,
   type PacketHeader,
 } from './packet.ts';
+import { PIECE_BYTES } from './piece.ts';
 import { EnvelopeRefusal, malformed } from './refusal.ts';
 import { SessionKeySearch, sessionKeyFor, type OpenedSessionKey } from './session-key.ts';
 import { PendingSignature, type Verdict } from './signature.ts';
@@ -67,7 +68,6 @@ const SIGNATURES_MAX = 16;
 /** Packets without data: session keys for others, markers, padding. Two bytes each can keep a processor busy. */
 const SIDE_PACKETS_MAX = 1000;
 const COMPRESSION_DEPTH_MAX = 2;
-const PIECE_BYTES = 64 * 1024;
 
 /** How much the packets inside compressed data may add to the plaintext they carry. */
 const framedBytesMax = (plaintextBytesMax: number) =>

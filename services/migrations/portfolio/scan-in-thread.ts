@@ -3,17 +3,27 @@ import { LineSet } from './line-set.ts';
 import type { Scan, ScanOptions } from './scan.ts';
 
 export type ScanRequest = Pick<ScanOptions, 'today' | 'tempDirectory'>;
-/** A piece of the plaintext; null after the last one. */
+
+/** What the thread is started with: the request, and the memory through which the plaintext comes. */
+export interface ScanThreadData extends ScanRequest {
+  readonly slots: SharedArrayBuffer;
+}
+
+/** The slot in which a piece of the plaintext lies and its length; null after the last one. */
 export interface ToScanner {
-  readonly chunk: Uint8Array | null;
+  readonly piece: { readonly slot: number; readonly length: number } | null;
 }
 export type FromScanner =
-  | { readonly taken: number }
+  | { readonly freed: number }
   | { readonly progress: { readonly bytes: number; readonly lines: number } }
   | { readonly scan: Omit<Scan, 'shared'> & { readonly sharedBits: Uint8Array } };
 
-/** How far the reader may be ahead of the thread. */
-const AHEAD_BYTES_MAX = 4 * 1024 * 1024;
+/**
+ * The plaintext goes to the thread through a few slots of shared memory, used again and again: messages that carry
+ * bytes leave copies behind in both threads, and those pile up until either collects its garbage.
+ */
+export const SLOT_BYTES = 256 * 1024;
+const SLOTS = 16;
 
 /**
  * `scanPortfolio` in a thread of its own: decryption and scanning use a core each, and the memory of a scan goes
@@ -23,15 +33,17 @@ export async function scanInThread(
   plaintext: AsyncIterable<Uint8Array>,
   { onProgress, ...request }: ScanRequest & Pick<ScanOptions, 'onProgress'>,
 ): Promise<Scan> {
+  const slots = new SharedArrayBuffer(SLOTS * SLOT_BYTES);
+  const memory = new Uint8Array(slots);
   const thread = new Worker(new URL('scan-thread.ts', import.meta.url), {
-    workerData: request satisfies ScanRequest,
+    workerData: { ...request, slots } satisfies ScanThreadData,
   });
-  let ahead = 0;
+  const free = Array.from({ length: SLOTS }, (_, slot) => slot);
   let wake = () => {};
   const scanned = new Promise<Scan>((resolve, reject) => {
     thread.on('message', (message: FromScanner) => {
-      if ('taken' in message) {
-        ahead -= message.taken;
+      if ('freed' in message) {
+        free.push(message.freed);
         wake();
       } else if ('progress' in message) {
         try {
@@ -53,16 +65,23 @@ export async function scanInThread(
     failed = true;
     wake();
   });
+  const send = (message: ToScanner) => thread.postMessage(message);
   try {
     for await (const chunk of plaintext) {
+      for (let at = 0; at < chunk.length && !failed; at += SLOT_BYTES) {
+        while (free.length === 0 && !failed) await new Promise<void>((resolve) => (wake = resolve));
+        const slot = free.pop();
+        if (slot === undefined) break; // it has failed
+        const piece = chunk.subarray(at, at + SLOT_BYTES);
+        memory.set(piece, slot * SLOT_BYTES);
+        send({ piece: { slot, length: piece.length } });
+      }
       if (failed) break;
-      thread.postMessage({ chunk } satisfies ToScanner);
-      ahead += chunk.length;
-      while (ahead > AHEAD_BYTES_MAX && !failed) await new Promise<void>((resolve) => (wake = resolve));
     }
-    thread.postMessage({ chunk: null } satisfies ToScanner);
+    send({ piece: null });
     return await scanned;
   } finally {
     await thread.terminate();
+    memory.fill(0); // card numbers do not linger
   }
 }

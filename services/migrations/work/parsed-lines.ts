@@ -161,14 +161,25 @@ function addContent(contents: BatchCmac, fields: Fields, from: number, to: numbe
  */
 function appendContent(contents: BatchCmac, fields: Fields, from: number, to: number): void {
   const { source, start, end } = fields;
-  let unquoted = true;
-  for (let f = from; f < to && unquoted; f++) unquoted = end[f] + 1 === start[f + 1];
-  if (unquoted) {
-    contents.append(source, start[from], end[to]);
-    return;
+  for (let first = from; first <= to;) {
+    // Fields that lie side by side were not quoted: no comma is in them, and they go in as they stand.
+    let last = first;
+    while (last < to && end[last] + 1 === start[last + 1]) last++;
+    if (first > from) contents.appendByte(COMMA);
+    if (last > first) contents.append(source, start[first], end[last]);
+    else appendField(contents, source, start[first], end[first]);
+    first = last + 1;
   }
-  for (let f = from; f <= to; f++) {
-    if (f > from) contents.appendByte(COMMA);
-    for (let at = start[f]; at < end[f]; at++) contents.appendByte(source[at] === COMMA ? 0 : source[at]);
+}
+
+/** A field that may have been quoted, with each comma in it as NUL. */
+function appendField(contents: BatchCmac, source: Buffer, start: number, end: number): void {
+  let from = start;
+  for (let at = start; at < end; at++) {
+    if (source[at] !== COMMA) continue;
+    contents.append(source, from, at);
+    contents.appendByte(0);
+    from = at + 1;
   }
+  contents.append(source, from, end);
 }
