@@ -24,6 +24,8 @@ export const SQL_TYPE: Record<ColumnType, string> = {
   timestamp: 'timestamptz',
 };
 
+/** A column grows as it is filled; most batches of messages are small, and columns are made by the dozen. */
+const FIRST_BYTES = 1024;
 const HEADER_BYTES = 20; // dimensions, null flag, element type, length, lower bound
 const POSTGRES_EPOCH_MS = Date.UTC(2000, 0, 1);
 const POSTGRES_EPOCH_DAY = POSTGRES_EPOCH_MS / 86_400_000;
@@ -42,7 +44,7 @@ export class ColumnBuffer {
 
   constructor(type: ColumnType) {
     this.type = type;
-    this.#bytes = Buffer.allocUnsafe(16 * 1024);
+    this.#bytes = Buffer.allocUnsafe(FIRST_BYTES);
   }
 
   /** Bytes held so far; what bounds a batch. */

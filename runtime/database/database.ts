@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
 import pg from 'pg';
+import { programOf } from '../postgres/processes.ts';
+import { sendToBackground } from '../priority.ts';
 import { type Fragment, type Parameter, sql } from './sql.ts';
 
 /** Amounts are int8 and must stay exact; dates are plain days and must not drift with a time zone. */
@@ -17,14 +19,25 @@ export interface Tx {
   run(strings: TemplateStringsArray, ...parameters: (Parameter | Fragment)[]): Promise<number>;
 }
 
+/** A transaction whose statements leave without waiting for one another; PostgreSQL runs them in that order. */
+export interface Pipeline extends Tx {
+  /** Sends a statement whose answer nobody waits for. If it fails, the transaction does. */
+  send(strings: TemplateStringsArray, ...parameters: (Parameter | Fragment)[]): void;
+}
+
 /** One role's way into one database. */
 export interface Database extends Tx {
   transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+  /**
+   * A transaction of as many round trips as `work` has waits: `begin` travels with its first statements, `commit`
+   * with its last. A statement that fails undoes everything, also when `work` looks past it.
+   */
+  pipeline<T>(work: (tx: Pipeline) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 
 interface Queryable {
-  query(config: pg.QueryConfig): Promise<pg.QueryResult>;
+  query(config: string | pg.QueryConfig): Promise<pg.QueryResult>;
 }
 
 const statementNames = new Map<string, string>();
@@ -50,9 +63,73 @@ const txOn = (on: Queryable): Tx => ({
   run: async (strings, ...parameters) => (await query(on, sql(strings, ...parameters))).rowCount ?? 0,
 });
 
+/** The socket of a connection; the types of `pg` do not tell of it. */
+interface Connected extends Queryable {
+  readonly connection: { readonly stream: { cork(): void; uncork(): void } };
+}
+
+/** The statements of one pipeline, in the order in which they were sent. */
+class Sent implements Queryable {
+  readonly #on: Connected;
+  readonly #answers: Promise<pg.QueryResult>[] = [];
+  #isGathering = false;
+
+  constructor(on: Queryable) {
+    this.#on = on as Connected;
+  }
+
+  /** Statements of one turn leave in one write: a system call for each costs more than most of them do. */
+  #gather(): void {
+    if (this.#isGathering) return;
+    this.#isGathering = true;
+    const { stream } = this.#on.connection;
+    stream.cork();
+    process.nextTick(() => {
+      this.#isGathering = false;
+      stream.uncork();
+    });
+  }
+
+  query(config: string | pg.QueryConfig): Promise<pg.QueryResult> {
+    this.#gather();
+    const answer = this.#on.query(config);
+    answer.catch(() => {}); // `settled` throws it
+    this.#answers.push(answer);
+    return answer;
+  }
+
+  get pipeline(): Pipeline {
+    return {
+      ...txOn(this),
+      send: (strings, ...parameters) => void query(this, sql(strings, ...parameters)).catch(() => {}),
+    };
+  }
+
+  /** Waits for all of them and throws what the first one that failed failed with; the others fail because of it. */
+  async settled(): Promise<void> {
+    for (const answer of this.#answers) await answer;
+  }
+}
+
+/** PostgreSQL answers the `commit` of a transaction in which a statement has failed with a rollback, and no error. */
+function assertCommitted({ command }: pg.QueryResult): void {
+  if (command !== 'COMMIT')
+    throw new Error('the transaction was rolled back: one of its statements had failed');
+}
+
 export interface PoolLimits {
   readonly connections: number;
   readonly applicationName: string;
+  readonly background?: Background;
+}
+
+/** Work that gives way to all other work of the server. */
+export interface Background {
+  /**
+   * Commits do not wait for the disk: they are durable with the next commit that does, in whichever database of the
+   * server, for all write one log. Only for work that is done again unless such a commit has followed it.
+   */
+  readonly commitsLater: boolean;
 }
 
 /** How long a statement, a lock or a forgotten transaction may hold others up. */
@@ -65,6 +142,21 @@ const SESSION_LIMITS =
  */
 const PLAN_BY_INDEX = '-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off';
 
+const COMMIT_LATER = '-c synchronous_commit=off';
+
+/**
+ * Behind a Unix socket PostgreSQL's process for this connection is on this machine. As the embedded server runs under
+ * our own user, or we are root, its priority may be lowered.
+ */
+function lowerBackend(client: pg.PoolClient): void {
+  const { host, processID } = client as unknown as { host: string; processID: number | null };
+  if (host.startsWith('/') && processID !== null && programOf(processID) === 'postgres')
+    sendToBackground(processID);
+}
+
+/** A statement may leave before the one before it was answered. The types of `pg` do not know of it yet. */
+const PIPELINED = { pipeline: true } as object;
+
 export function openDatabase(url: string, limits: PoolLimits): Database {
   const pool = new pg.Pool({
     connectionString: url,
@@ -72,36 +164,64 @@ export function openDatabase(url: string, limits: PoolLimits): Database {
     application_name: limits.applicationName,
     connectionTimeoutMillis: 15_000,
     idleTimeoutMillis: 30_000,
-    options: `${SESSION_LIMITS} ${PLAN_BY_INDEX}`,
+    options: [SESSION_LIMITS, PLAN_BY_INDEX, limits.background?.commitsLater ? COMMIT_LATER : ''].join(' '),
+    ...PIPELINED,
   });
   // A connection that the server closes, idle or in the middle of a transaction, fails its next use and is replaced;
   // the event must not end the process.
   pool.on('error', () => {});
-  pool.on('connect', (client) => client.on('error', () => {}));
+  pool.on('connect', (client) => {
+    client.on('error', () => {});
+    if (limits.background) lowerBackend(client);
+  });
+  const transaction = async <T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> => {
+    const client = await pool.connect();
+    let failure: Error | undefined;
+    try {
+      return await work(client);
+    } catch (error) {
+      failure = error as Error;
+      // A connection that cannot roll back is broken: it is thrown away, and PostgreSQL rolls back for us.
+      await client.query('rollback').then(
+        () => (failure = undefined),
+        () => {},
+      );
+      throw error;
+    } finally {
+      client.release(failure);
+    }
+  };
   return {
     ...txOn(pool),
-    async transaction(work) {
-      const client = await pool.connect();
-      let failure: Error | undefined;
-      try {
+    transaction: (work) =>
+      transaction(async (client) => {
         await client.query('begin');
         const result = await work(txOn(client));
-        await client.query('commit');
+        assertCommitted(await client.query('commit'));
         return result;
-      } catch (error) {
-        failure = error as Error;
-        // A connection that cannot roll back is broken: it is thrown away, and PostgreSQL rolls back for us.
-        await client.query('rollback').then(
-          () => (failure = undefined),
-          () => {},
-        );
-        throw error;
-      } finally {
-        client.release(failure);
-      }
-    },
+      }),
+    pipeline: (work) =>
+      transaction(async (client) => {
+        const sent = new Sent(client);
+        void sent.query('begin');
+        const result = await failingFirst(sent, work);
+        const committed = sent.query('commit');
+        await sent.settled();
+        assertCommitted(await committed);
+        return result;
+      }),
     close: () => pool.end(),
   };
+}
+
+/** Runs `work`; when it fails, and a statement had failed before, that is why. */
+async function failingFirst<T>(sent: Sent, work: (tx: Pipeline) => Promise<T>): Promise<T> {
+  try {
+    return await work(sent.pipeline);
+  } catch (error) {
+    await sent.settled();
+    throw error;
+  }
 }
 
 /**
@@ -114,30 +234,39 @@ export async function openTrial(url: string, applicationName: string): Promise<D
     connectionString: url,
     application_name: applicationName,
     options: PLAN_BY_INDEX,
+    ...PIPELINED,
   });
   client.on('error', () => {});
   await client.connect();
   await client.query('begin');
   const tx = txOn(client);
   let last: Promise<unknown> = Promise.resolve();
+  // One connection serves one caller at a time.
+  const transaction = <T>(work: () => Promise<T>): Promise<T> => {
+    const turn = last.then(async () => {
+      await client.query('savepoint step');
+      try {
+        const result = await work();
+        await client.query('release savepoint step');
+        return result;
+      } catch (error) {
+        await client.query('rollback to savepoint step');
+        throw error;
+      }
+    });
+    last = turn.catch(() => {});
+    return turn;
+  };
   return {
     ...tx,
-    // One connection serves one caller at a time.
-    transaction(work) {
-      const turn = last.then(async () => {
-        await client.query('savepoint step');
-        try {
-          const result = await work(tx);
-          await client.query('release savepoint step');
-          return result;
-        } catch (error) {
-          await client.query('rollback to savepoint step');
-          throw error;
-        }
-      });
-      last = turn.catch(() => {});
-      return turn;
-    },
+    transaction: (work) => transaction(() => work(tx)),
+    pipeline: (work) =>
+      transaction(async () => {
+        const sent = new Sent(client);
+        const result = await failingFirst(sent, work);
+        await sent.settled();
+        return result;
+      }),
     async close() {
       await client.query('rollback').catch(() => {});
       await client.end();

@@ -13,13 +13,21 @@ export function markAsIds(codes: Buffer): Buffer {
   return codes;
 }
 
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+const TEXT_LENGTH = 36;
+/** The two digits of each byte, as ASCII codes one after the other. */
+const DIGITS = Buffer.from(
+  Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0')).join(''),
+);
+const text = Buffer.alloc(TEXT_LENGTH, '-');
 
+/** Written as bytes first: a text put together piece by piece costs several times as much, again when it is used. */
 export function idText(codes: Buffer, at: number): string {
-  let text = '';
+  let to = 0;
   for (let i = 0; i < ID_BYTES; i++) {
-    if (i === 4 || i === 6 || i === 8 || i === 10) text += '-';
-    text += HEX[codes[at + i]];
+    if (i === 4 || i === 6 || i === 8 || i === 10) to++;
+    const digits = codes[at + i] * 2;
+    text[to++] = DIGITS[digits];
+    text[to++] = DIGITS[digits + 1];
   }
-  return text;
+  return text.toString('latin1');
 }

@@ -61,6 +61,17 @@ test('after a rotation older values open, new ones are sealed by the new key, co
   assert.throws(() => vault.open('pan', newer, Buffer.alloc(0)), hasCode('data_key_missing'));
 });
 
+test('what is authenticated has a code of its own, under a key of its own, for life', () => {
+  const message = Buffer.from('an entry');
+  const code = vault.authenticate('audit', message);
+  assert.equal(code.length, 32);
+  assert.deepEqual(vault.authenticate('audit', message), code);
+  assert.notDeepEqual(vault.authenticate('audit', Buffer.from('an entry ')), code);
+  assert.notDeepEqual(new Vault([kek], keysOf(1)).authenticate('audit', message), code);
+  const rotated = new Vault([kek], [...firstKeys, ...purposes.map((each) => wrapNewKey(kek, each, 2))]);
+  assert.deepEqual(rotated.authenticate('audit', message), code);
+});
+
 test('a key wrapped by another key-encryption key, or for another purpose, is refused', () => {
   const [first] = firstKeys;
   assert.throws(() => unwrapKey([{ version: 2, key: kek.key }], first), hasCode('kek_missing'));

@@ -1,4 +1,4 @@
-import { createSecretKey, type KeyObject } from 'node:crypto';
+import { createHmac, createSecretKey, type KeyObject } from 'node:crypto';
 import { Refusal } from '#runtime/refusal.ts';
 import { BatchSealer } from './batch-seal.ts';
 import { BatchCmac } from './cmac.ts';
@@ -6,12 +6,23 @@ import { newKey, open, seal, sealedVersion, type VersionedKey } from './seal.ts'
 
 /**
  * What a data key is for. Each purpose has a key of its own, so that no one of them opens what another sealed.
- * `pan`, `pin`, `chunk` and `openpgp` seal; `pan-index`, `content` and `ids` code: equal input, equal code.
+ * `pan`, `pin`, `chunk` and `openpgp` seal; `pan-index`, `content` and `ids` code: equal input, equal code;
+ * `audit` chains the entries of the audit trail.
  */
-export const KEY_PURPOSES = ['pan', 'pin', 'chunk', 'openpgp', 'pan-index', 'content', 'ids'] as const;
+export const KEY_PURPOSES = [
+  'pan',
+  'pin',
+  'chunk',
+  'openpgp',
+  'pan-index',
+  'content',
+  'ids',
+  'audit',
+] as const;
 export type KeyPurpose = (typeof KEY_PURPOSES)[number];
 export type SealingPurpose = 'pan' | 'pin' | 'chunk' | 'openpgp';
 export type CodingPurpose = 'pan-index' | 'content' | 'ids';
+export type ChainingPurpose = 'audit';
 
 /** The purposes whose keys rotate by sealing again; codes are identities and keep their key for life. */
 export const ROTATING_PURPOSES: readonly SealingPurpose[] = ['pan', 'pin', 'chunk', 'openpgp'];
@@ -107,6 +118,14 @@ export class Vault {
   /** Keyed codes (AES-256-CMAC) over many messages at once. */
   coder(purpose: CodingPurpose): BatchCmac {
     return new BatchCmac(this.#keys(purpose).current.key);
+  }
+
+  /**
+   * The keyed code (HMAC-SHA-256) of one message. Unlike a CMAC's, not even a holder of the key can find two
+   * messages with the same one, so a code that was written down elsewhere vouches for its message against everybody.
+   */
+  authenticate(purpose: ChainingPurpose, message: Uint8Array): Buffer {
+    return createHmac('sha256', this.#keys(purpose).current.key).update(message).digest();
   }
 
   #keys(purpose: string) {

@@ -21,6 +21,23 @@ export const cardholderRow = {
   country: text,
 } as const;
 
+export const cardholderIdRow = { line: int4, cardholderId: uuid } as const;
+
+export interface FoundCardholder {
+  readonly line: number;
+  readonly externalCardholderId: string;
+  readonly givenNames: string;
+  readonly familyNames: string;
+  readonly documentType: string;
+  readonly documentNumber: string;
+  readonly birthDate: string;
+  readonly email: string | null;
+  readonly phone: string | null;
+  readonly addressLine: string | null;
+  readonly city: string | null;
+  readonly country: string;
+}
+
 export const cardholders = service('cardholders', {
   purpose: 'The people who hold cards.',
   data: 'personal-data',
@@ -38,6 +55,11 @@ export const cardholders = service('cardholders', {
       callers: ['migrations'],
       rows: cardholderRow,
       idempotentBy: 'cardholder and content',
+    }),
+    findCardholders: operation<Batch<typeof cardholderIdRow>, FoundCardholder[]>({
+      text: 'Who the cardholders are, for the file that hands their cards back; unknown ones are left out.',
+      callers: ['authorisations'],
+      rows: cardholderIdRow,
     }),
     withdrawImport: operation<{ importNumber: number }, { cardholders: number }>({
       text: 'Takes an import back as if it had never been: who it created goes, what it replaced returns.',

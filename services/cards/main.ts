@@ -1,9 +1,15 @@
 import { serve } from '#runtime/calls.ts';
 import type { Database } from '#runtime/database/database.ts';
 import type { Vault } from '#runtime/vault/vault.ts';
+import { countIssuedHere } from './count-issued-here.ts';
+import { findCardsByPan } from './find-cards-by-pan.ts';
 import { findCards } from './find-cards.ts';
 import { importCards } from './import-cards.ts';
 import { importTokens } from './import-tokens.ts';
+import { listCardsOfRange } from './list-cards-of-range.ts';
+import { listTokensOfRange } from './list-tokens-of-range.ts';
+import { openCards } from './open-cards.ts';
+import { openPinValues } from './open-pin-values.ts';
 import { resealCards } from './reseal-cards.ts';
 import { cards } from './service.ts';
 import { withdrawImport } from './withdraw-import.ts';
@@ -14,6 +20,12 @@ export const serveCards = (db: Database, vault: Vault) =>
     importCards: importCards(db),
     importTokens: importTokens(db),
     findCards: findCards(db),
+    findCardsByPan: findCardsByPan(db),
+    openCards: openCards(db, vault),
+    listCardsOfRange: listCardsOfRange(db, vault),
+    listTokensOfRange: listTokensOfRange(db, vault),
+    openPinValues: openPinValues(db, vault),
+    countIssuedHere: countIssuedHere(db, vault),
     withdrawImport: withdrawImport(db),
     withdrawLines: withdrawLines(db),
     resealCards: resealCards(db, vault),

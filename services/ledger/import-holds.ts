@@ -1,44 +1,113 @@
+import { int2, int8 } from '#declare/columns.ts';
 import { crashPoint } from '#runtime/crash-point.ts';
-import type { Batch } from '#runtime/batch/batch.ts';
+import { Batch } from '#runtime/batch/batch.ts';
 import type { Database, Tx } from '#runtime/database/database.ts';
 import { passImportGate } from '#runtime/database/import-gate.ts';
-import type { HoldException, holdRow } from './service.ts';
+import { type HoldAfter, type HoldHere, judgeHoldLine } from './judge-hold-line.ts';
+import { type HoldException, holdRow } from './service.ts';
 
 type Holds = Batch<typeof holdRow>;
 
-/** Imports open holds; the rows of one call name every hold at most once. Held balances move with them. */
+interface Import {
+  readonly importNumber: number;
+  /** The moment that the file speaks of. */
+  readonly asOf: Date;
+  readonly rows: Holds;
+}
+
+/**
+ * Imports open holds; the rows of one call name every hold at most once. Held balances move with them. A hold that a
+ * message placed and the file names, too, is one hold; what messages have done to a hold since the moment that the
+ * file speaks of stays done.
+ */
 export const importHolds =
   (db: Database) =>
-  ({ importNumber, rows }: { importNumber: number; rows: Holds }): Promise<HoldException[]> =>
-    db.transaction(async (tx) => {
-      await passImportGate(tx, 'ledger', importNumber);
-      await lockAccounts(tx, rows);
-      const placed = await place(tx, importNumber, rows);
-      crashPoint('holds:placed');
-      if (placed === rows.rows) return [];
-      const exceptions = (await compareWithHere(tx, importNumber, rows)).flatMap(decide);
-      const lines = exceptions.filter((e) => e.outcome === 'updated' && !e.replayed).map(({ line }) => line);
-      if (lines.length > 0) await change(tx, importNumber, rows, lines);
-      await tx.run`
-        update ledger.holds set stated_by_import = ${importNumber}
-          from ${rows.table('sent')}
-         where holds.hold_id = sent.hold_id and holds.content_mac = sent.content_mac
-           and holds.stated_by_import <> ${importNumber}`;
-      return exceptions.map(({ line, outcome, code }) => ({ line, outcome, code }));
-    });
+  async (sent: Import): Promise<HoldException[]> => {
+    const others: string[] = [];
+    for (;;) {
+      const exceptions = await tryImport(db, sent, others);
+      if (exceptions) return exceptions;
+    }
+  };
 
-/** In account order, so that two chunks with holds on the same accounts cannot wait for each other. */
-async function lockAccounts(tx: Tx, rows: Holds): Promise<void> {
-  // A hold that is here already may lie on another account than the one it is stated for now.
-  const here = await tx.rows<{ accountId: string }>`
-    select account_id as "accountId" from ledger.holds
-     where hold_id = any(${rows.columns.holdId.array()}::uuid[])`;
-  await tx.run`
-    select from ledger.accounts
-     where account_id = any(${rows.columns.accountId.array()}::uuid[] ||
-                            ${here.map(({ accountId }) => accountId)}::uuid[])
-     order by account_id
-       for update`;
+/** Answers null, with nothing written, when accounts are needed that were not locked; then `others` names them. */
+const tryImport = (db: Database, sent: Import, others: string[]): Promise<HoldException[] | null> =>
+  db.transaction(async (tx) => {
+    const { importNumber, rows } = sent;
+    await passImportGate(tx, 'ledger', importNumber);
+    await lockAccounts(tx, rows, others);
+    const here = await findHere(tx, sent);
+    const elsewhere = here.filter(
+      ({ sameAccount, accountId }) => !sameAccount && !others.includes(accountId),
+    );
+    if (elsewhere.length > 0) {
+      others.push(...elsewhere.map(({ accountId }) => accountId));
+      return null;
+    }
+    const found = firstOfEach(here);
+    const isFound = new Set(found.map(({ line }) => line));
+    const fresh =
+      found.length === 0 ? rows : rows.pick(rows.columns.line.indexes((line) => !isFound.has(line)));
+    const placed = fresh.rows === 0 ? 0 : await place(tx, importNumber, fresh);
+    crashPoint('holds:placed');
+    const exceptions = placed < fresh.rows ? await rejected(tx, fresh) : [];
+    if (found.length === 0) return exceptions;
+    const judged = found.map((each) => ({ holdId: each.holdId, line: each.line, ...judgeHoldLine(each) }));
+    const changes = judged.flatMap(({ line, holdId, after }) => (after ? [{ line, holdId, after }] : []));
+    if (changes.length > 0) await change(tx, importNumber, changedHolds(rows, changes));
+    await tx.run`
+      update ledger.holds set stated_by_import = ${importNumber}
+        from ${rows.table('sent')}
+       where holds.hold_id = any(array[sent.hold_id, sent.live_hold_id])
+         and holds.content_mac = sent.content_mac and holds.stated_by_import <> ${importNumber}`;
+    return [...exceptions, ...judged.flatMap(({ exception }) => exception ?? [])].sort(
+      (a, b) => a.line - b.line,
+    );
+  });
+
+/** In account order, so that neither chunks with holds on the same accounts nor messages can wait for each other. */
+const lockAccounts = (tx: Tx, rows: Holds, others: readonly string[]) => tx.run`
+  select from ledger.accounts
+   where account_id = any(${rows.columns.accountId.array()}::uuid[] || ${others}::uuid[])
+   order by account_id
+     for update`;
+
+/**
+ * The holds that are here already: by the id that their external id gives them, or by the one that a message gave
+ * them. What a message placed belongs to the first line that names it.
+ */
+const findHere = (tx: Tx, { importNumber, asOf, rows }: Import) => tx.rows<HoldHere>`
+  select sent.line, here.hold_id as "holdId", here.account_id as "accountId",
+         here.account_id = sent.account_id as "sameAccount",
+         coalesce(account.currency = sent.currency, false) as "sameCurrency",
+         coalesce(here.content_mac = sent.content_mac, false) as "sameContent",
+         sent.amount_minor as "statedMinor", here.amount_minor as "amountMinor",
+         here.closed_at is null as "isOpen", coalesce(here.closed_by = 'ahead', false) as "isAhead",
+         coalesce(here.live_at >= ${asOf}, false) as "changedSince",
+         coalesce(here.stated_by_import = ${importNumber}, false) as "isStated",
+         case when here.import_number = ${importNumber} and here.import_line = sent.line
+              then here.import_outcome end as earlier
+    from ${rows.table('sent')}
+    join lateral (
+      select *, 1 as place from ledger.holds own where own.hold_id = sent.hold_id
+       union all
+      select *, 2 from ledger.holds live
+       where live.hold_id = sent.live_hold_id
+         and (live.import_number is null or live.external_hold_id = sent.external_hold_id)
+    ) here on true
+    left join ledger.accounts account on account.account_id = sent.account_id
+   order by sent.line, place`;
+
+/** One hold for each line, and one line for each hold: the first. */
+function firstOfEach(here: readonly HoldHere[]): HoldHere[] {
+  const lines = new Set<number>();
+  const holds = new Set<string>();
+  return here.filter(({ line, holdId }) => {
+    if (lines.has(line) || holds.has(holdId)) return false;
+    lines.add(line);
+    holds.add(holdId);
+    return true;
+  });
 }
 
 async function place(tx: Tx, importNumber: number, rows: Holds): Promise<number> {
@@ -55,7 +124,6 @@ async function place(tx: Tx, importNumber: number, rows: Holds): Promise<number>
        where exists (select from ledger.accounts
                       where accounts.account_id = sent.account_id and accounts.currency = sent.currency)
        order by hold_id
-          on conflict do nothing
       returning account_id, amount_minor
     ), held as (
       update ledger.accounts
@@ -67,48 +135,57 @@ async function place(tx: Tx, importNumber: number, rows: Holds): Promise<number>
   return Number(placed);
 }
 
-interface Comparison {
-  line: number;
-  sameCurrency: boolean;
-  sameContent: boolean;
-  /** What this very line did when the import ran it before. */
-  earlier: 'migrated' | 'updated' | null;
+/** The lines that were not placed. */
+async function rejected(tx: Tx, rows: Holds): Promise<HoldException[]> {
+  const lines = await tx.rows<{ line: number }>`
+    select line from ${rows.table('sent')}
+     where not exists (select from ledger.accounts
+                        where accounts.account_id = sent.account_id and accounts.currency = sent.currency)`;
+  return lines.map(({ line }) => ({ line, outcome: 'rejected', code: 'currency_mismatch' }));
 }
 
-const compareWithHere = (tx: Tx, importNumber: number, rows: Holds) => tx.rows<Comparison>`
-  select sent.line,
-         coalesce(account.currency = sent.currency, false) as "sameCurrency",
-         coalesce(here.content_mac = sent.content_mac, false) as "sameContent",
-         case when here.import_number = ${importNumber} and here.import_line = sent.line
-              then here.import_outcome end as earlier
-    from ${rows.table('sent')}
-    left join ledger.accounts account on account.account_id = sent.account_id
-    left join ledger.holds here on here.hold_id = sent.hold_id
-   order by sent.line`;
+/** The line that changes a hold, under the id that the hold has here, and what the hold comes to. */
+const changedRow = { ...holdRow, afterMinor: int8, isOpenAfter: int2, saidMinor: int8.orNull } as const;
+type Changed = Batch<typeof changedRow>;
 
-function decide(row: Comparison): (HoldException & { replayed: boolean })[] {
-  const { line } = row;
-  if (row.earlier === 'migrated') return [];
-  if (row.earlier === 'updated') return [{ line, outcome: 'updated', code: null, replayed: true }];
-  if (!row.sameCurrency) return [{ line, outcome: 'rejected', code: 'currency_mismatch', replayed: false }];
-  return [{ line, outcome: row.sameContent ? 'unchanged' : 'updated', code: null, replayed: false }];
+function changedHolds(
+  rows: Holds,
+  changes: readonly { readonly line: number; readonly holdId: string; readonly after: HoldAfter }[],
+): Changed {
+  const ofLine = new Map(changes.map((each) => [each.line, each]));
+  const lines: number[] = [];
+  const indexes = rows.columns.line.indexes((line) => ofLine.has(line) && lines.push(line) > 0);
+  const changed = new Batch(changedRow);
+  const to = changed.columns;
+  for (const name of Object.keys(holdRow) as (keyof typeof holdRow)[])
+    if (name !== 'holdId') to[name].take(rows.columns[name], indexes);
+  for (const line of lines) {
+    const { holdId, after } = ofLine.get(line)!;
+    to.holdId.slice(Buffer.from(holdId.replaceAll('-', ''), 'hex'));
+    to.afterMinor.int8(Number(after.amountMinor));
+    to.isOpenAfter.int2(after.isOpen ? 1 : 0);
+    if (after.statedMinor === null) to.saidMinor.null();
+    else to.saidMinor.int8(Number(after.statedMinor));
+  }
+  return changed;
 }
 
 /** Brings holds to what is stated now, and the held balances of the accounts they leave and join with them. */
-async function change(tx: Tx, importNumber: number, rows: Holds, lines: number[]): Promise<void> {
+async function change(tx: Tx, importNumber: number, changed: Changed): Promise<void> {
   await tx.run`
     insert into ledger.replaced_holds (hold_id, replaced_by_import, replaced_by_line, image)
     select here.hold_id, ${importNumber}, sent.line, here
-      from ${rows.table('sent')} join ledger.holds here on here.hold_id = sent.hold_id
-     where sent.line = any(${lines})`;
+      from ${changed.table('sent', ['line', 'holdId'])} join ledger.holds here on here.hold_id = sent.hold_id`;
   await tx.run`
     with moved as (
       select account_id, sum(amount_minor) as amount_minor
         from (select here.account_id, -here.amount_minor as amount_minor
-                from ${rows.table('sent')} join ledger.holds here on here.hold_id = sent.hold_id
-               where sent.line = any(${lines})
+                from ${changed.table('sent', ['holdId'])} join ledger.holds here on here.hold_id = sent.hold_id
+               where here.closed_at is null
               union all
-              select account_id, amount_minor from ${rows.table('sent')} where line = any(${lines})) sides
+              select account_id, after_minor
+                from ${changed.table('sent', ['accountId', 'afterMinor', 'isOpenAfter'])}
+               where is_open_after = 1) sides
        group by account_id
     )
     update ledger.accounts set held_minor = held_minor + moved.amount_minor
@@ -116,10 +193,14 @@ async function change(tx: Tx, importNumber: number, rows: Holds, lines: number[]
   await tx.run`
     update ledger.holds here
        set account_id = sent.account_id, card_id = sent.card_id, content_mac = sent.content_mac,
-           amount_minor = sent.amount_minor, approved_at = sent.approved_at, expires_at = sent.expires_at,
+           amount_minor = sent.after_minor, stated_minor = sent.said_minor,
+           closed_at = case when sent.is_open_after = 1 then null else here.closed_at end,
+           closed_by = case when sent.is_open_after = 1 then null else here.closed_by end,
+           approved_at = sent.approved_at, expires_at = sent.expires_at,
            import_number = ${importNumber}, import_line = sent.line, stated_by_import = ${importNumber},
-           import_outcome = 'updated', currency = sent.currency, merchant_name = sent.merchant_name,
-           mcc = sent.mcc, approval_code = sent.approval_code, stan = sent.stan, rrn = sent.rrn
-      from ${rows.table('sent')}
-     where here.hold_id = sent.hold_id and sent.line = any(${lines})`;
+           import_outcome = 'updated', external_hold_id = sent.external_hold_id, currency = sent.currency,
+           merchant_name = sent.merchant_name, mcc = sent.mcc, approval_code = sent.approval_code,
+           stan = sent.stan, rrn = sent.rrn
+      from ${changed.table('sent')}
+     where here.hold_id = sent.hold_id`;
 }

@@ -1,8 +1,14 @@
 import { serve } from '#runtime/calls.ts';
 import type { Database } from '#runtime/database/database.ts';
+import { accountsAt } from './accounts-at.ts';
+import { balancesOf } from './balances-of.ts';
 import { findAccountConflicts } from './find-account-conflicts.ts';
 import { hasEarlierAccounts } from './has-earlier-accounts.ts';
+import { holdsAt } from './holds-at.ts';
 import { importHolds } from './import-holds.ts';
+import { moveForMessages } from './move-for-messages.ts';
+import { openHolds } from './open-holds.ts';
+import { releaseExpiredHolds } from './release-expired-holds.ts';
 import { ledger } from './service.ts';
 import { stateAccounts } from './state-accounts.ts';
 import { totalsOfImport } from './totals-of-import.ts';
@@ -16,4 +22,10 @@ export const serveLedger = (db: Database) =>
     importHolds: importHolds(db),
     totalsOfImport: totalsOfImport(db),
     withdrawImport: withdrawImport(db),
+    moveForMessages: moveForMessages(db),
+    releaseExpiredHolds: releaseExpiredHolds(db),
+    balancesOf: balancesOf(db),
+    openHolds: openHolds(db),
+    accountsAt: accountsAt(db),
+    holdsAt: holdsAt(db),
   });

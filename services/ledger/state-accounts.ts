@@ -5,6 +5,7 @@ import { insertAllNew } from '#runtime/database/all-new.ts';
 import { passImportGate } from '#runtime/database/import-gate.ts';
 import { type Fragment, sql } from '#runtime/database/sql.ts';
 import { clearingAccountId } from './clearing.ts';
+import { movedSince } from './live-transfers.ts';
 import type { accountRow } from './service.ts';
 
 type Accounts = Batch<typeof accountRow>;
@@ -12,8 +13,15 @@ type Accounts = Batch<typeof accountRow>;
 /** What was moved between the clearing account and the accounts, in minor units by currency. */
 type Moved = Map<string, bigint>;
 
+interface Statement {
+  readonly importNumber: number;
+  /** The moment that the file speaks of. */
+  readonly asOf: Date;
+}
+
 /**
- * Brings each account to the balance that a file states for it, by a transfer against the clearing account.
+ * Brings each account to the balance that a file states for it, by a transfer against the clearing account. What
+ * messages have moved since the moment that the file speaks of is not in it, and comes on top.
  * An account is stated once per import; several cards of one file share an account and say the same of it.
  * That all are new is tried first. Answers the lines that did not state their account, because another had.
  *
@@ -22,13 +30,14 @@ type Moved = Map<string, bigint>;
  */
 export const stateAccounts =
   (db: Database) =>
-  async ({ importNumber, rows }: { importNumber: number; rows: Accounts }): Promise<number[]> =>
-    (await openNew(db, importNumber, rows)) ? [] : stateAny(db, importNumber, rows);
+  async ({ rows, ...statement }: Statement & { rows: Accounts }): Promise<number[]> =>
+    (await openNew(db, statement, rows)) ? [] : stateAny(db, statement, rows);
 
-const openNew = (db: Database, importNumber: number, rows: Accounts): Promise<boolean> =>
+const openNew = (db: Database, statement: Statement, rows: Accounts): Promise<boolean> =>
   insertAllNew(db, async (tx) => {
+    const { importNumber } = statement;
     await passImportGate(tx, 'ledger', importNumber);
-    await tx.run`${opening(importNumber, rows)}`;
+    await tx.run`${opening(statement, rows)}`;
     crashPoint('accounts:opened');
     const moved: Moved = new Map();
     await moveOpening(tx, importNumber, rows, moved);
@@ -36,12 +45,13 @@ const openNew = (db: Database, importNumber: number, rows: Accounts): Promise<bo
     return true;
   });
 
-const stateAny = (db: Database, importNumber: number, rows: Accounts): Promise<number[]> =>
+const stateAny = (db: Database, statement: Statement, rows: Accounts): Promise<number[]> =>
   db.transaction(async (tx) => {
+    const { importNumber } = statement;
     await passImportGate(tx, 'ledger', importNumber);
     // In account order, so that two chunks which share accounts cannot wait for each other.
     const opened = await tx.rows<{ line: number }>`
-      ${opening(importNumber, rows)} order by account_id, line
+      ${opening(statement, rows)} order by account_id, line
           on conflict do nothing returning stated_by_line as line`;
     crashPoint('accounts:opened');
     const isOpened = new Set(opened.map(({ line }) => line));
@@ -53,18 +63,18 @@ const stateAny = (db: Database, importNumber: number, rows: Accounts): Promise<n
       moved,
     );
     const here = rows.pick(rows.columns.line.indexes((line) => !isOpened.has(line)));
-    const others = await restate(tx, importNumber, here, moved);
+    const others = await restate(tx, statement, here, moved);
     await clear(tx, moved);
     return others;
   });
 
 /** Opens accounts with their balance, which `moveOpening` and `clear` give its other side in the same transaction. */
-const opening = (importNumber: number, rows: Accounts): Fragment => sql`
+const opening = ({ importNumber, asOf }: Statement, rows: Accounts): Fragment => sql`
   insert into ledger.accounts
     (account_id, posted_minor, credit_limit_minor, opened_by_import, stated_by_import, stated_by_line,
-     account_type, currency, external_account_id)
+     account_type, currency, external_account_id, stated_as_of)
   select account_id, posted_minor, credit_limit_minor, ${importNumber}, ${importNumber}, line, account_type,
-         currency, external_account_id
+         currency, external_account_id, ${asOf}::timestamptz
     from ${rows.table('sent')}`;
 
 /** The transfers that bring new accounts their balance. */
@@ -89,25 +99,34 @@ async function moveOpening(tx: Tx, importNumber: number, opened: Accounts, moved
  * Accounts that an earlier import stated are brought to what is stated now by a transfer of the difference.
  * Answers the lines that did not state their account.
  */
-async function restate(tx: Tx, importNumber: number, rows: Accounts, moved: Moved): Promise<number[]> {
+async function restate(
+  tx: Tx,
+  { importNumber, asOf }: Statement,
+  rows: Accounts,
+  moved: Moved,
+): Promise<number[]> {
   if (rows.rows === 0) return [];
-  // In account order, so that two chunks which share accounts cannot wait for each other.
+  // In account order, so that neither chunks which share accounts nor messages can wait for each other.
   await tx.run`
     select from ledger.accounts
      where account_id = any(${rows.columns.accountId.array()}::uuid[])
      order by account_id
        for update`;
   const restated = await tx.rows<{ currency: string; minor: string }>`
-    with restated as (
+    with stated as (
       select distinct on (here.account_id)
-             here as image, sent.line, sent.posted_minor, sent.credit_limit_minor,
-             sent.posted_minor - here.posted_minor as difference, here.account_id, here.currency
+             here as image, sent.line, sent.posted_minor, sent.credit_limit_minor, here.account_id, here.currency,
+             here.posted_minor as before_minor
         from ${rows.table('sent')} join ledger.accounts here using (account_id)
        where here.stated_by_import is distinct from ${importNumber}
        order by here.account_id, sent.line
+    ), restated as materialized (
+      select *, after_minor - before_minor as difference
+        from (select *, posted_minor + ${movedSince(sql`stated.account_id`, sql`${asOf}`)} as after_minor
+                from stated) live
     ), kept as (
-      insert into ledger.replaced_statements (account_id, replaced_by_import, image)
-      select account_id, ${importNumber}, image from restated
+      insert into ledger.replaced_statements (account_id, replaced_by_import, image, restated_minor)
+      select account_id, ${importNumber}, image, after_minor from restated
     ), moved as (
       insert into ledger.transfers
         (debit_account_id, credit_account_id, amount_minor, import_number, currency, reason)
@@ -116,10 +135,10 @@ async function restate(tx: Tx, importNumber: number, rows: Accounts, moved: Move
              abs(difference), ${importNumber}, currency, 'restated_balance'
         from restated
        where difference <> 0
-    ), stated as (
+    ), brought as (
       update ledger.accounts here
-         set posted_minor = restated.posted_minor, credit_limit_minor = restated.credit_limit_minor,
-             stated_by_import = ${importNumber}, stated_by_line = restated.line
+         set posted_minor = restated.after_minor, credit_limit_minor = restated.credit_limit_minor,
+             stated_by_import = ${importNumber}, stated_by_line = restated.line, stated_as_of = ${asOf}
         from restated
        where here.account_id = restated.account_id
     )

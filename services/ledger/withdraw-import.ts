@@ -1,54 +1,48 @@
 import type { Database, Tx } from '#runtime/database/database.ts';
 import { shutImportGate } from '#runtime/database/import-gate.ts';
+import { sql } from '#runtime/database/sql.ts';
 import { clearingAccountId } from './clearing.ts';
+import { movedEver } from './live-transfers.ts';
+import { withdrawHolds } from './withdraw-holds.ts';
 
 /**
  * An import whose books never closed never happened: the accounts it opened go together with their opening
  * transfers, and accounts that it restated return to what they were by a transfer of the difference.
+ *
+ * What messages have moved meanwhile did happen. It stays on top of what an account returns to; an account that the
+ * import opened and messages moved stays with that alone, and waits for a file that states it.
  */
 export const withdrawImport =
   (db: Database) =>
   ({ importNumber }: { importNumber: number }): Promise<{ accounts: number; holds: number }> =>
     db.transaction(async (tx) => {
       await shutImportGate(tx, 'ledger', importNumber);
+      await lockAccounts(tx, importNumber);
       const holds = await withdrawHolds(tx, importNumber);
       await returnStatements(tx, importNumber);
-      const accounts = await removeOpened(tx, importNumber);
+      await removeOpeningTransfers(tx, importNumber);
+      const accounts = (await keepMoved(tx, importNumber)) + (await removeOpened(tx, importNumber));
       return { accounts, holds };
     });
 
-async function withdrawHolds(tx: Tx, importNumber: number): Promise<number> {
-  const [{ holds }] = await tx.rows<{ holds: bigint }>`
-    with gone as (
-      delete from ledger.holds where import_number = ${importNumber} returning account_id, amount_minor
-    ), released as (
-      update ledger.accounts set held_minor = held_minor - freed.amount_minor
-        from (select account_id, sum(amount_minor) as amount_minor from gone group by account_id) freed
-       where accounts.account_id = freed.account_id
-    )
-    select count(*) as holds from gone`;
-  await tx.run`
-    with first as (
-      select distinct on (hold_id) image
-        from ledger.replaced_holds
-       where replaced_by_import = ${importNumber}
-       order by hold_id, replaced_by_line
-    ), returned as (
-      insert into ledger.holds select (image).* from first where (image).import_number <> ${importNumber}
-      returning account_id, amount_minor
-    )
-    update ledger.accounts set held_minor = held_minor + again.amount_minor
-      from (select account_id, sum(amount_minor) as amount_minor from returned group by account_id) again
-     where accounts.account_id = again.account_id`;
-  await tx.run`delete from ledger.replaced_holds where replaced_by_import = ${importNumber}`;
-  return Number(holds);
-}
+/** In account order, so that messages cannot wait for the withdrawal and it for them. */
+const lockAccounts = (tx: Tx, importNumber: number) => tx.run`
+  select from ledger.accounts
+   where account_id in (
+     select account_id from ledger.accounts where opened_by_import = ${importNumber}
+      union select account_id from ledger.replaced_statements where replaced_by_import = ${importNumber}
+      union select account_id from ledger.holds where import_number = ${importNumber}
+      union select (image).account_id from ledger.replaced_holds where replaced_by_import = ${importNumber})
+   order by account_id
+     for update`;
 
 const returnStatements = (tx: Tx, importNumber: number) => tx.run`
   with returned as (
-    delete from ledger.replaced_statements where replaced_by_import = ${importNumber} returning account_id, image
+    delete from ledger.replaced_statements where replaced_by_import = ${importNumber}
+    returning account_id, image, restated_minor
   ), differences as (
-    select here.account_id, here.currency, (image).posted_minor - here.posted_minor as difference
+    select here.account_id, here.currency,
+           (image).posted_minor - coalesce(restated_minor, here.posted_minor) as difference
       from returned join ledger.accounts here using (account_id)
   ), moved as (
     insert into ledger.transfers
@@ -65,14 +59,38 @@ const returnStatements = (tx: Tx, importNumber: number) => tx.run`
      where accounts.account_id = owed.clearing_id
   )
   update ledger.accounts here
-     set posted_minor = (image).posted_minor, credit_limit_minor = (image).credit_limit_minor,
-         stated_by_import = (image).stated_by_import, stated_by_line = (image).stated_by_line
-    from returned
+     set posted_minor = here.posted_minor + difference, credit_limit_minor = (image).credit_limit_minor,
+         stated_by_import = (image).stated_by_import, stated_by_line = (image).stated_by_line,
+         stated_as_of = (image).stated_as_of
+    from returned join differences using (account_id)
    where here.account_id = returned.account_id`;
 
+const removeOpeningTransfers = (tx: Tx, importNumber: number) => tx.run`
+  delete from ledger.transfers where import_number = ${importNumber} and reason = 'opening_balance'`;
+
+/** Leaves accounts that messages have moved, or hold something on, with what messages did. */
+async function keepMoved(tx: Tx, importNumber: number): Promise<number> {
+  const [{ accounts }] = await tx.rows<{ accounts: bigint }>`
+    with opened as materialized (
+      select account_id, posted_minor, held_minor, ${movedEver(sql`accounts.account_id`)} as moved_minor
+        from ledger.accounts where opened_by_import = ${importNumber}
+    ), kept as (
+      update ledger.accounts here
+         set posted_minor = coalesce(moved_minor, 0), credit_limit_minor = 0, opened_by_import = null,
+             stated_by_import = null, stated_by_line = null, stated_as_of = null
+        from opened
+       where here.account_id = opened.account_id and (moved_minor is not null or opened.held_minor <> 0)
+      returning here.currency, opened.posted_minor - coalesce(moved_minor, 0) as minor
+    ), cleared as (
+      update ledger.accounts set posted_minor = posted_minor + owed.minor
+        from (select ${clearingAccountId} as clearing_id, sum(minor) as minor from kept group by currency) owed
+       where accounts.account_id = owed.clearing_id
+    )
+    select count(*) as accounts from kept`;
+  return Number(accounts);
+}
+
 async function removeOpened(tx: Tx, importNumber: number): Promise<number> {
-  await tx.run`
-    delete from ledger.transfers where import_number = ${importNumber} and reason = 'opening_balance'`;
   const [{ accounts }] = await tx.rows<{ accounts: bigint }>`
     with gone as (
       delete from ledger.accounts where opened_by_import = ${importNumber} returning currency, posted_minor

@@ -1,9 +1,12 @@
 import type { PrivateKey, PublicKey } from 'openpgp';
+import type { Client } from '#declare/service.ts';
 import type { SettingValues } from '#declare/setting.ts';
 import type { Database } from '#runtime/database/database.ts';
 import type { Vault } from '#runtime/vault/vault.ts';
+import type { audit } from '#services/audit/service.ts';
 import type { migrationSettings } from './service.ts';
 import type { ImportClients } from './work/importer.ts';
+import type { Yielding } from './work/yield-to-messages.ts';
 
 /** The cell's own key pairs and the tenant's registered keys. */
 export interface CellKeys {
@@ -28,6 +31,9 @@ export interface MigrationCell {
   /** For a process that meets a key which was made after it started. */
   refreshVault(): Promise<void>;
   readonly clients: ImportClients;
+  readonly audit: Client<typeof audit>;
+  /** How the work of this process gives way to the cell's live messages. */
+  readonly yielding: Yielding;
   /** Read when first asked for: workers never need them. */
   keys(): Promise<CellKeys>;
   readonly settings: SettingValues<typeof migrationSettings>;

@@ -80,7 +80,10 @@ export async function validatePortfolio(
       done += chunk.lines.count;
       hooks.onLines?.(done, file.scan.lines);
     }
-    const totals = await trial.clients.ledger.totalsOfImport({ importNumber: NO_IMPORT });
+    const totals = await trial.clients.ledger.totalsOfImport({
+      importNumber: NO_IMPORT,
+      asOf: new Date(file.header.createdAt),
+    });
     for (const [currency, minor] of Object.entries(totals.posted)) addMinor(ledger.posted, currency, minor);
     for (const [currency, minor] of Object.entries(totals.held)) addMinor(ledger.held, currency, minor);
   } finally {

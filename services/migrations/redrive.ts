@@ -88,7 +88,10 @@ export async function redrive(
  * adds it back, so that a redrive is judged by what it changes.
  */
 async function ledgerOffset(cell: MigrationCell, migration: Migration) {
-  const now = await cell.clients.ledger.totalsOfImport({ importNumber: migration.importNumber });
+  const now = await cell.clients.ledger.totalsOfImport({
+    importNumber: migration.importNumber,
+    asOf: migration.fileCreatedAt!,
+  });
   const missing = (closed: MinorText, totals: Readonly<Record<string, bigint>>): MinorText => {
     const offset: MinorText = { ...closed };
     for (const [currency, minor] of Object.entries(totals)) addMinor(offset, currency, -minor);

@@ -1,5 +1,5 @@
 import { errors } from '#declare/errors.ts';
-import { service } from '#declare/service.ts';
+import { operation, service } from '#declare/service.ts';
 import { integer } from '#declare/setting.ts';
 
 /** Refusals of a whole file, in order of precedence (portfolio format, "What happens to a file"). */
@@ -92,7 +92,37 @@ export const migrationSettings = {
     max: 60_000,
     fallback: 500,
   }),
+  RELEVO_YIELD_PERCENT: integer({
+    text: 'How much of its time a worker works while messages of the card network are being answered; 100 is all.',
+    min: 1,
+    max: 100,
+    fallback: 30,
+  }),
+  RELEVO_YIELD_LINES: integer({
+    text: 'Lines that are written at once while messages are being answered.',
+    min: 1,
+    max: 20_000,
+    fallback: 256,
+  }),
 } as const;
+
+/** The last file that brought cards of a BIN range. */
+export interface BooksOfRange {
+  readonly importNumber: number;
+  readonly fileId: string;
+  readonly state: string;
+  readonly reconciled: boolean | null;
+  readonly completedAt: Date | null;
+  /** Fingerprint of the key that signed the file. */
+  readonly signer: string;
+}
+
+export interface LastBooks {
+  readonly last: BooksOfRange | null;
+  readonly deadLetters: number;
+  /** The migration of the cell that is not closed yet, whatever its range. */
+  readonly underWay: number | null;
+}
 
 export const migrations = service('migrations', {
   purpose: 'Brings portfolio files into a cell, line by line accounted for, and closes their books.',
@@ -107,6 +137,11 @@ export const migrations = service('migrations', {
     },
     { text: 'Work goes on after a killed worker', target: 'within 10 s' },
   ],
-  // Started, paused, cancelled and redriven by the operator's commands; no service calls it.
-  operations: {},
+  // Migrations are started, paused, cancelled and redriven by the operator's commands; no service does that.
+  operations: {
+    lastBooks: operation<{ prefix: string }, LastBooks>({
+      text: 'How the last file of a BIN range ended, and what still waits of its files: what a cutover asks first.',
+      callers: ['authorisations'],
+    }),
+  },
 });

@@ -132,7 +132,10 @@ test('a cancelled import writes no more, and cancelling twice is refused', async
     cardholders.importCardholders({ importNumber, rows: new Batch(cardholderRow) }),
     withdrawn,
   );
-  await assert.rejects(ledger.stateAccounts({ importNumber, rows: new Batch(accountRow) }), withdrawn);
+  await assert.rejects(
+    ledger.stateAccounts({ importNumber, asOf: new Date(), rows: new Batch(accountRow) }),
+    withdrawn,
+  );
   await assert.rejects(
     cancelMigration(own, importNumber),
     (error) => (error as { code: string }).code === 'not_active',

@@ -9,7 +9,8 @@ import { writeResultFile } from './result-file.ts';
 
 /**
  * Closes the books of a migration whose every chunk is done: as many lines ended as the file has, of each record
- * type, and the ledger holds what the accepted lines state, in each currency. Only then is the result file
+ * type, and the ledger holds what the accepted lines state, in each currency, but for what messages have moved since
+ * the moment that the file speaks of. Only then is the result file
  * sealed. May be run again after a crash.
  */
 export async function closeBooks(
@@ -18,10 +19,11 @@ export async function closeBooks(
   clients: ImportClients,
 ): Promise<{ reconciled: boolean; resultFile: string | null }> {
   const { importNumber } = migration;
+  const asOf = migration.fileCreatedAt!;
   await moveOn(cell.db, importNumber, ['working'], 'closing');
   crashPoint('close:begun');
   const sums = await sumOfChunks(cell, importNumber);
-  const ledger = await clients.ledger.totalsOfImport({ importNumber });
+  const ledger = await clients.ledger.totalsOfImport({ importNumber, asOf });
   const posted = withOffset(ledger.posted, migration.ledgerOffset.posted);
   const held = withOffset(ledger.held, migration.ledgerOffset.held);
   const reconciled =

@@ -39,7 +39,7 @@ export async function* rehearseFile(
 ): AsyncGenerator<RehearsedChunk> {
   const check = new RowCheck({ binRanges: header.binRanges, today: judgedOn });
   const processor = new ChunkProcessor(
-    { importNumber, clients: trial.clients, vault: cell.vault },
+    { importNumber, asOf: new Date(header.createdAt), clients: trial.clients, vault: cell.vault },
     trial.db,
     check,
   );

@@ -8,6 +8,7 @@ import { scanInThread } from '../portfolio/scan-in-thread.ts';
 import type { PlaintextRefusal } from '../portfolio/refusal.ts';
 import type { Header } from '../portfolio/header.ts';
 import type { MigrationCell } from '../migration-cell.ts';
+import { resting } from '../work/yield-to-messages.ts';
 import { findSameFile, isFileIdTaken, type Migration, nextSequence } from '../store.ts';
 
 const READ_BYTES = 256 * 1024;
@@ -17,7 +18,8 @@ const SMALL_FILE_BYTES = 4 * 1024 * 1024;
 /** The plaintext of a portfolio, UNVERIFIED until its end: see `openMessage`. */
 export async function openPortfolio(cell: MigrationCell, path: string): Promise<OpenedMessage> {
   const keys = await cell.keys();
-  return openMessage(createReadStream(path, { highWaterMark: READ_BYTES }), {
+  const bytes = createReadStream(path, { highWaterMark: READ_BYTES });
+  return openMessage(resting(cell.yielding, bytes), {
     decryptionKeys: keys.cell,
     verificationKeys: keys.tenant,
     maxPlaintextBytes: cell.settings.RELEVO_PLAINTEXT_BYTES_MAX,

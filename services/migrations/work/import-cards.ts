@@ -36,7 +36,7 @@ export class CardImport {
     results: LineResults,
     claims: Claims | null,
   ): Promise<void> {
-    const { clients, importNumber } = this.#context;
+    const { clients, importNumber, asOf } = this.#context;
     const batches = this.#batches;
     const reject = (i: number, code: JudgedCode) => results.reject(i, judged(code));
     for (const i of rows) {
@@ -64,7 +64,9 @@ export class CardImport {
       await clients.cardholders.importCardholders({ importNumber, rows: batches.cardholders });
     crashPoint('cardholders:imported');
     const others =
-      accepted.length > 0 ? await clients.ledger.stateAccounts({ importNumber, rows: batches.accounts }) : [];
+      accepted.length > 0
+        ? await clients.ledger.stateAccounts({ importNumber, asOf, rows: batches.accounts })
+        : [];
 
     crashPoint('accounts:stated');
     for (const i of open) {
@@ -91,11 +93,10 @@ export class CardImport {
 
 /** What lines that cannot be finished did to cards is taken back before they are laid among the dead letters. */
 export async function takeBackCards(
-  context: ImportContext,
+  { clients, importNumber }: Pick<ImportContext, 'clients' | 'importNumber'>,
   lines: ParsedLines,
   rows: readonly number[],
 ): Promise<void> {
-  const { clients, importNumber } = context;
   const ofCards = rows.filter((i) => lines.types[i] === 'C').map((i) => lines.numbers[i]);
   if (ofCards.length > 0) await clients.cards.withdrawLines({ importNumber, lines: ofCards });
 }

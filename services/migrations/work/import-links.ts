@@ -82,8 +82,8 @@ export class LinkImport {
   ): Promise<void> {
     if (rows.length === 0) return;
     this.#batches.fillHolds(lines, rows, accountIds);
-    const { clients, importNumber } = this.#context;
-    const exceptions = await clients.ledger.importHolds({ importNumber, rows: this.#batches.holds });
+    const { clients, importNumber, asOf } = this.#context;
+    const exceptions = await clients.ledger.importHolds({ importNumber, asOf, rows: this.#batches.holds });
     crashPoint('holds:imported');
     const exceptionOf = new Map(exceptions.map((exception) => [exception.line, exception]));
     for (const i of rows) {

@@ -14,6 +14,8 @@ export interface ImportClients {
 /** What importing one file needs to know of it. */
 export interface ImportContext {
   readonly importNumber: number;
+  /** The moment that the file speaks of: its header's created_at. */
+  readonly asOf: Date;
   readonly clients: ImportClients;
   readonly vault: Vault;
 }

@@ -29,6 +29,7 @@ export class LinkBatches {
       const fields = lines.fieldsOf(i);
       to.line.int4(lines.numbers[i]);
       addId(to.holdId, lines.ids, lines.ownIdAt(i));
+      addId(to.liveHoldId, lines.liveHoldIds, lines.liveHoldIdAt(i));
       addId(to.cardId, lines.ids, lines.linkedCardIdAt(i));
       to.accountId.slice(accountIds.get(i)!);
       addId(to.contentMac, lines.contents, lines.contentAt(i));

@@ -1,5 +1,6 @@
 import type { BatchCmac } from '#runtime/vault/cmac.ts';
 import { markAsIds } from '#runtime/vault/derived-ids.ts';
+import { addLiveHoldId } from '#runtime/vault/live-hold-id.ts';
 import type { Vault } from '#runtime/vault/vault.ts';
 import { type RowCheck, Utf8Lines } from '../portfolio/check-row.ts';
 import { C, O, W } from '../portfolio/records.ts';
@@ -41,12 +42,15 @@ export class ParsedLines {
   readonly reasons: (Reason | null)[] = [];
   /** Ids of the lines that stand; `C`: card, account, cardholder; `O`: hold, card; `W`: token, card. */
   readonly ids: Buffer;
+  /** The ids that the holds of `O` lines have here when messages placed them. */
+  readonly liveHoldIds: Buffer;
   readonly contents: Buffer;
   readonly panIndexes: Buffer;
   readonly #chunk: ChunkLines;
   readonly #idAt: Int32Array;
   readonly #contentAt: Int32Array;
   readonly #panAt: Int32Array;
+  readonly #liveHoldAt: Int32Array;
   readonly #positions: FieldPositions;
   readonly #fields = new Fields();
 
@@ -59,6 +63,7 @@ export class ParsedLines {
     this.#idAt = new Int32Array(chunk.count).fill(NONE);
     this.#contentAt = new Int32Array(chunk.count).fill(NONE);
     this.#panAt = new Int32Array(chunk.count).fill(NONE);
+    this.#liveHoldAt = new Int32Array(chunk.count).fill(NONE);
     const utf8 = new Utf8Lines(chunk.bytes);
     const fields = this.#fields;
     for (let i = 0; i < chunk.count; i++) {
@@ -74,6 +79,7 @@ export class ParsedLines {
       reader.positions.keep(i, fields, chunk.bytes);
     }
     this.ids = markAsIds(reader.ids.macs());
+    this.liveHoldIds = this.#nameLiveHolds(reader.ids);
     this.contents = reader.contents.macs();
     this.panIndexes = reader.panIndexes.macs();
   }
@@ -118,6 +124,23 @@ export class ParsedLines {
 
   panIndexAt(i: number): number {
     return this.#panAt[i];
+  }
+
+  liveHoldIdAt(i: number): number {
+    return this.#liveHoldAt[i];
+  }
+
+  /** Drawn from the ids of cards, so they come after all others. */
+  #nameLiveHolds(ids: BatchCmac): Buffer {
+    for (let i = 0; i < this.count; i++) {
+      if (this.types[i] !== 'O' || this.#idAt[i] === NONE) continue;
+      const { source, start, end } = this.fieldsOf(i);
+      const rrn = source.subarray(start[O.rrn], end[O.rrn]);
+      const approvalCode = source.subarray(start[O.approval_code], end[O.approval_code]);
+      this.#liveHoldAt[i] =
+        addLiveHoldId(ids, this.ids, this.linkedCardIdAt(i), rrn, approvalCode) * CODE_BYTES;
+    }
+    return markAsIds(ids.macs());
   }
 
   #addCodes(i: number, fields: Fields, { ids, contents, panIndexes }: LineReader): void {

@@ -13,6 +13,7 @@ import { LineResults } from './line-results.ts';
 import { LineReader, ParsedLines } from './parsed-lines.ts';
 import type { Reason } from './outcome.ts';
 import { waves } from './waves.ts';
+import type { Yielding } from './yield-to-messages.ts';
 
 export interface ProcessedChunk {
   readonly lines: ParsedLines;
@@ -29,14 +30,19 @@ export class ChunkProcessor {
   readonly #reader: LineReader;
   readonly #cards: CardImport;
   readonly #links: LinkImport;
+  readonly #yielding: Yielding | null;
 
-  /** `db` is the migrations service's own database, where claims and dead letters lie. */
-  constructor(context: ImportContext, db: Tx, check: RowCheck) {
+  /**
+   * `db` is the migrations service's own database, where claims and dead letters lie. Without `yielding` it goes on
+   * whatever messages there are, as a trial does: its locks last until it ends.
+   */
+  constructor(context: ImportContext, db: Tx, check: RowCheck, yielding: Yielding | null = null) {
     this.#context = context;
     this.#db = db;
     this.#check = check;
     this.#reader = new LineReader(context.vault);
     this.#cards = new CardImport(context);
+    this.#yielding = yielding;
     this.#links = new LinkImport(context, (ids) => findDeadCards(db, context.importNumber, ids));
   }
 
@@ -50,6 +56,7 @@ export class ChunkProcessor {
     ordered: boolean,
     isLastAttempt = false,
   ): Promise<ProcessedChunk> {
+    const strand = this.#yielding?.strand();
     const lines = new ParsedLines(chunk, this.#check, this.#reader);
     crashPoint('chunk:parsed');
     const results = new LineResults(lines);
@@ -64,17 +71,30 @@ export class ChunkProcessor {
     };
     try {
       for (const wave of ordered ? waves(rows, (i) => orderKeys(lines, i)) : [rows])
-        await isolateRows(
-          wave,
-          (some) => importer.run(lines, some, results, claims),
-          (i, reason) => die([i], reason),
-        );
+        for (const slice of this.#slices(wave)) {
+          await isolateRows(
+            slice,
+            (some) => importer.run(lines, some, results, claims),
+            (i, reason) => die([i], reason),
+          );
+          await strand?.rest();
+        }
     } catch (error) {
       if (!isLastAttempt || faultOf(error) !== 'dependency') throw error;
       const open = rows.filter((i) => results.isOpen(i));
       await die(open, { code: 'dependency_unavailable', detail: describeFailure(error) });
     }
     return { lines, results, claims };
+  }
+
+  /** Lines that may go in any order: all at once, or few at a time while messages are being answered. */
+  *#slices(rows: readonly number[]): Generator<readonly number[]> {
+    for (let at = 0; at < rows.length;) {
+      const left = rows.length - at;
+      const end = at + (this.#yielding?.linesAtOnce(left) ?? left);
+      yield rows.slice(at, end);
+      at = end;
+    }
   }
 
   #loadClaims(lines: ParsedLines, rows: readonly number[], isCards: boolean): Promise<Claims> {

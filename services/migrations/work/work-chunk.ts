@@ -83,13 +83,14 @@ export class ChunkWorker {
 
   async #processorFor(importNumber: number) {
     if (this.#processor?.importNumber === importNumber) return this.#processor;
-    const { db, clients, vault } = this.#cell;
+    const { db, clients, vault, yielding } = this.#cell;
     const migration = (await findMigration(db, importNumber))!;
     const check = new RowCheck({
       binRanges: migration.binRanges!.split(';'),
       today: migration.judgedOn!,
     });
-    const chunks = new ChunkProcessor({ importNumber, clients, vault }, db, check);
+    const asOf = migration.fileCreatedAt!;
+    const chunks = new ChunkProcessor({ importNumber, asOf, clients, vault }, db, check, yielding);
     this.#processor = { importNumber, check, chunks };
     return this.#processor;
   }
@@ -101,12 +102,11 @@ export class ChunkWorker {
   async #layAllDead(chunk: LeasedChunk, reason: Reason): Promise<ChunkEnd | null> {
     const { check } = await this.#processorFor(chunk.importNumber);
     const { vault, clients } = this.#cell;
-    const { importNumber } = chunk;
     const lines = new ParsedLines(await this.#open(chunk), check, new LineReader(vault));
     const results = new LineResults(lines);
     const open = Array.from({ length: lines.count }, (_, i) => i).filter((i) => results.isOpen(i));
     try {
-      await takeBackCards({ importNumber, clients, vault }, lines, open);
+      await takeBackCards({ importNumber: chunk.importNumber, clients }, lines, open);
     } catch {
       return null;
     }

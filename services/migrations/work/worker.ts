@@ -4,7 +4,7 @@ import { extendLeases, type Lease, leaseChunk } from '../queue/chunk-queue.ts';
 import { describeFailure } from './failure.ts';
 import { ChunkWorker } from './work-chunk.ts';
 
-/** Chunks in hand at once: while PostgreSQL writes one, the next is read. */
+/** Chunks in hand at once: while PostgreSQL writes one, the next is read. Beside live messages it is one. */
 const CHUNKS_AT_ONCE = 2;
 const IDLE_MS_MIN = 20;
 const IDLE_MS_MAX = 250;
@@ -55,7 +55,7 @@ async function workLoop(
   for (let turn = 0; !signal.aborted; turn++) {
     const lease = { worker: `${options.name}/${loop}.${turn}`, seconds };
     try {
-      const chunk = await leaseChunk(cell.db, lease);
+      const chunk = loop > 0 && cell.yielding.isNeeded ? null : await leaseChunk(cell.db, lease);
       if (chunk) {
         inHand.add(lease);
         await worker.work(chunk);

@@ -1,0 +1,62 @@
+import type { HoldException } from './service.ts';
+
+/** The hold of an `O` line that is here already, beside what the line says of it. */
+export interface HoldHere {
+  readonly line: number;
+  readonly holdId: string;
+  readonly accountId: string;
+  /** It lies on the account that the line's card has now. */
+  readonly sameAccount: boolean;
+  readonly sameCurrency: boolean;
+  readonly sameContent: boolean;
+  readonly statedMinor: bigint;
+  readonly amountMinor: bigint;
+  readonly isOpen: boolean;
+  /** Its release came before it; `amountMinor` is what is to remain. */
+  readonly isAhead: boolean;
+  /** Messages have changed it since the moment that the file speaks of: what they left is what counts. */
+  readonly changedSince: boolean;
+  /** This import has stated it already. */
+  readonly isStated: boolean;
+  /** What this very line did when the import ran it before. */
+  readonly earlier: 'migrated' | 'updated' | null;
+}
+
+/** A hold as a line leaves it. */
+export interface HoldAfter {
+  readonly isOpen: boolean;
+  readonly amountMinor: bigint;
+  /** What the line said, where it is not what the hold comes to. */
+  readonly statedMinor: bigint | null;
+}
+
+export interface HoldJudgement {
+  /** Null where the hold was simply created. */
+  readonly exception: HoldException | null;
+  /** Null where the line changes nothing. */
+  readonly after: HoldAfter | null;
+}
+
+export function judgeHoldLine(here: HoldHere): HoldJudgement {
+  const { line } = here;
+  const ends = (outcome: 'updated' | 'unchanged', after: HoldAfter | null): HoldJudgement => ({
+    exception: { line, outcome, code: null },
+    after,
+  });
+  if (here.earlier === 'migrated') return { exception: null, after: null };
+  if (here.earlier === 'updated') return ends('updated', null);
+  if (!here.sameCurrency)
+    return { exception: { line, outcome: 'rejected', code: 'currency_mismatch' }, after: null };
+  const stands = here.isStated || here.changedSince || (here.isOpen && here.amountMinor === here.statedMinor);
+  if (here.sameContent && stands) return ends('unchanged', null);
+  return ends('updated', afterLine(here));
+}
+
+function afterLine({ changedSince, isAhead, isOpen, amountMinor, statedMinor }: HoldHere): HoldAfter {
+  if (!changedSince) return { isOpen: true, amountMinor: statedMinor, statedMinor: null };
+  if (isAhead) {
+    const remainsMinor = amountMinor < statedMinor ? amountMinor : statedMinor;
+    return { isOpen: remainsMinor > 0n, amountMinor: remainsMinor, statedMinor };
+  }
+  return { isOpen, amountMinor, statedMinor };
+}

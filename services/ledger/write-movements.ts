@@ -1,0 +1,209 @@
+import { int8, text, timestamp, uuid } from '#declare/columns.ts';
+import { Batch } from '#runtime/batch/batch.ts';
+import type { ColumnBuffer } from '#runtime/batch/column-buffer.ts';
+import type { Pipeline } from '#runtime/database/database.ts';
+import type { Account, Hold, Judged, Transfer } from './judge-movements.ts';
+import { movementRow } from './service.ts';
+import { settlementAccountId } from './settlement.ts';
+
+type Movements = Batch<typeof movementRow>;
+
+const {
+  accountId,
+  cardId,
+  holdId,
+  currency,
+  approvalCode,
+  rrn,
+  stan,
+  mcc,
+  merchantName,
+  movedAt,
+  expiresAt,
+} = movementRow;
+/** Columns of a hold that go to the table as they came. */
+const asSent = {
+  accountId,
+  cardId,
+  holdId,
+  currency,
+  approvalCode,
+  rrn,
+  stan,
+  mcc,
+  merchantName,
+  movedAt,
+  expiresAt,
+} as const;
+const namesAsSent = Object.keys(asSent) as (keyof typeof asSent)[];
+
+const touchedRow = {
+  amountMinor: int8,
+  touchedBy: uuid,
+  touchedAt: timestamp,
+  closedAt: timestamp.orNull,
+  closedBy: text.orNull,
+} as const;
+const placedRow = { ...asSent, ...touchedRow, movementId: uuid.orNull } as const;
+const changedRow = { ...touchedRow, holdId: uuid } as const;
+const transferRow = {
+  movementId: uuid,
+  accountId,
+  amountMinor: int8,
+  currency,
+  reason: text,
+  movedAt: timestamp,
+} as const;
+const balanceRow = { accountId, postedMinor: int8, heldMinor: int8 } as const;
+
+/**
+ * Sends what calls come to. Its buffers serve call after call: a statement has left with their content when `send`
+ * returns.
+ */
+export class MovementWriter {
+  readonly #placed = new Batch(placedRow);
+  readonly #changed = new Batch(changedRow);
+  readonly #transfers = new Batch(transferRow);
+  readonly #balances = new Batch(balanceRow);
+
+  /** The caller's `commit` travels with it. The settlement accounts come last. */
+  write(tx: Pipeline, rows: Movements, judged: Judged): void {
+    const holds = [...judged.holds];
+    const placed = holds.filter(({ index }) => index !== null).sort((a, b) => a.index! - b.index!);
+    const changed = holds.filter(({ index }) => index === null);
+    const replaced = placed.filter(({ isHere }) => isHere);
+    if (replaced.length > 0) forget(tx, replaced);
+    if (placed.length > 0) this.#insertHolds(tx, rows, placed);
+    if (changed.length > 0) this.#changeHolds(tx, rows, changed);
+    if (judged.transfers.length > 0) this.#insertTransfers(tx, rows, judged.transfers);
+    if (judged.accounts.size > 0) this.#setBalances(tx, rows, judged.accounts);
+    if (judged.settled.size > 0) settle(tx, judged.settled);
+  }
+
+  /** Holds that this call placed, as it leaves them. */
+  #insertHolds(tx: Pipeline, rows: Movements, holds: readonly Hold[]): void {
+    const placed = this.#placed;
+    placed.clear();
+    const indexes = holds.map(({ index }) => index!);
+    for (const name of namesAsSent) placed.columns[name].take(rows.columns[name], indexes);
+    const movementIds = rows.columns.movementId.array();
+    for (const hold of holds) {
+      addTouched(placed.columns, hold, movementIds);
+      if (hold.placedBy === null) placed.columns.movementId.null();
+      else addIdAt(placed.columns.movementId, movementIds, hold.index!);
+    }
+    tx.send`
+      insert into ledger.holds
+        (hold_id, account_id, card_id, amount_minor, approved_at, expires_at, currency, merchant_name, mcc,
+         approval_code, stan, rrn, movement_id, live_movement_id, live_at, closed_at, closed_by)
+      select hold_id, account_id, card_id, amount_minor, moved_at, expires_at, currency, merchant_name, mcc,
+             approval_code, stan, rrn, movement_id, touched_by, touched_at, closed_at, closed_by
+        from ${placed.table('placed')}`;
+  }
+
+  #changeHolds(tx: Pipeline, rows: Movements, holds: readonly Hold[]): void {
+    const changed = this.#changed;
+    changed.clear();
+    const movementIds = rows.columns.movementId.array();
+    for (const hold of holds) {
+      addTouched(changed.columns, hold, movementIds);
+      addId(changed.columns.holdId, hold.holdId);
+    }
+    // What a file stated is kept beside what is left of it: the file's books are closed by it.
+    tx.send`
+      update ledger.holds here
+         set amount_minor = changed.amount_minor, live_movement_id = touched_by, live_at = touched_at,
+             closed_at = changed.closed_at, closed_by = changed.closed_by,
+             stated_minor = case when stated_by_import is not null
+                                 then coalesce(stated_minor, here.amount_minor) end
+        from ${changed.table('changed')}
+       where here.hold_id = changed.hold_id`;
+  }
+
+  #insertTransfers(tx: Pipeline, rows: Movements, transfers: readonly Transfer[]): void {
+    const moved = this.#transfers;
+    moved.clear();
+    const sorted = [...transfers].sort((a, b) => a.index - b.index);
+    const indexes = sorted.map(({ index }) => index);
+    for (const name of ['movementId', 'accountId', 'amountMinor', 'currency'] as const)
+      moved.columns[name].take(rows.columns[name], indexes);
+    for (const transfer of sorted) {
+      moved.columns.reason.string(transfer.reason);
+      moved.columns.movedAt.timestamp(transfer.movedAtMs);
+    }
+    tx.send`
+      insert into ledger.transfers
+        (debit_account_id, credit_account_id, amount_minor, movement_id, moved_at, currency, reason)
+      select case reason when 'refund' then ${settlementAccountId} else account_id end,
+             case reason when 'refund' then account_id else ${settlementAccountId} end,
+             amount_minor, movement_id, moved_at, currency, reason
+        from ${moved.table('moved')}`;
+  }
+
+  #setBalances(tx: Pipeline, rows: Movements, accounts: Iterable<Account>): void {
+    const balances = this.#balances;
+    balances.clear();
+    const to = balances.columns;
+    const accountIds = rows.columns.accountId.array();
+    for (const account of accounts) {
+      if (account.index === null) addId(to.accountId, account.accountId);
+      else addIdAt(to.accountId, accountIds, account.index);
+      addMinor(to.postedMinor, account.postedMinor);
+      addMinor(to.heldMinor, account.heldMinor);
+    }
+    tx.send`
+      update ledger.accounts here
+         set posted_minor = after.posted_minor, held_minor = after.held_minor
+        from ${balances.table('after')}
+       where here.account_id = after.account_id`;
+  }
+}
+
+/** What was remembered of a hold gives way to the hold itself. */
+const forget = (tx: Pipeline, holds: readonly Hold[]) => tx.send`
+  delete from ledger.holds where hold_id = any(${holds.map(({ holdId }) => holdId)}::uuid[])`;
+
+/** One row for each currency, which every call needs: its lock is held for this statement and the commit. */
+function settle(tx: Pipeline, settled: ReadonlyMap<string, bigint>): void {
+  const currencies = [...settled.keys()].sort();
+  tx.send`
+    insert into ledger.accounts (account_id, posted_minor, account_type, currency)
+    select ${settlementAccountId}, minor, 'settlement', currency
+      from (select unnest(${currencies}::text[]) as currency,
+                   unnest(${currencies.map((each) => settled.get(each)!)}::int8[]) as minor) settled
+     order by currency
+        on conflict (account_id) do update set posted_minor = accounts.posted_minor + excluded.posted_minor`;
+}
+
+function addTouched(to: Batch<typeof touchedRow>['columns'], hold: Hold, movementIds: Buffer): void {
+  to.amountMinor.int8(Number(hold.amountMinor));
+  addIdAt(to.touchedBy, movementIds, hold.touchedIndex!);
+  to.touchedAt.timestamp(hold.touchedAtMs);
+  if (hold.closedBy === null) {
+    to.closedAt.null();
+    to.closedBy.null();
+  } else {
+    to.closedAt.timestamp(hold.closedAtMs!);
+    to.closedBy.string(hold.closedBy);
+  }
+}
+
+const ID_BYTES = 16;
+const FIRST_ID = 24; // behind the array's header and the first length
+const ID_STRIDE = 4 + ID_BYTES;
+
+/** Copies the id at `index` of a column without nulls, given as its array. */
+function addIdAt(to: ColumnBuffer, ids: Buffer, index: number): void {
+  const at = FIRST_ID + index * ID_STRIDE;
+  to.slice(ids, at, at + ID_BYTES);
+}
+
+const addId = (to: ColumnBuffer, id: string): void => to.slice(Buffer.from(id.replaceAll('-', ''), 'hex'));
+
+const int8Bytes = Buffer.alloc(8);
+
+/** A balance may be more than a number holds exactly. */
+function addMinor(to: ColumnBuffer, minor: bigint): void {
+  int8Bytes.writeBigInt64BE(minor);
+  to.slice(int8Bytes);
+}
