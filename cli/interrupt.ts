@@ -11,3 +11,11 @@ export function onInterrupt(): AbortSignal {
     });
   return controller.signal;
 }
+
+/** A signal that is raised when whoever started this process closes the pipe to it, or ends in whatever way. */
+export function standardInputCloses(): AbortSignal {
+  const controller = new AbortController();
+  process.stdin.on('end', () => controller.abort()).on('error', () => controller.abort());
+  process.stdin.resume();
+  return controller.signal;
+}

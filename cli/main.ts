@@ -13,7 +13,16 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   portfolio: async () => (await import('./commands/portfolio.ts')).portfolioCommand(),
   migrate: async () => (await import('./commands/migrate.ts')).migrateCommand(),
   worker: async () => (await import('./commands/worker.ts')).workerCommand(),
+  serve: async () => (await import('./commands/serve.ts')).serveCommand(),
   up: async () => (await import('./commands/up.ts')).upCommand(),
+  controls: async () => (await import('./commands/controls.ts')).controlsCommand(),
+  range: async () => (await import('./commands/range.ts')).rangeCommand(),
+  cutover: async () => (await import('./commands/cutover.ts')).cutoverCommand(),
+  authorisations: async () => (await import('./commands/authorisations.ts')).authorisationsCommand(),
+  audit: async () => (await import('./commands/audit.ts')).auditCommand(),
+  rehearse: async () => (await import('./commands/rehearse.ts')).rehearseCommand(),
+  simulate: async () => (await import('./commands/simulate.ts')).simulateCommand(),
+  iso8583: async () => (await import('./commands/iso8583.ts')).iso8583Command(),
   describe: async () => (await import('./commands/describe.ts')).describeCommand(),
 };
 

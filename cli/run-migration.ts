@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { goToBackground } from '#runtime/priority.ts';
 import { Refusal } from '#runtime/refusal.ts';
+import type { Details } from '#services/audit/service.ts';
 import {
   type MigrationReport,
   outcomesOf,
@@ -15,6 +17,7 @@ import {
   closeWhenDone,
   loadMigration,
   runMock,
+  type Started,
   startMigration,
   whileDriving,
 } from '#services/migrations/start-migration.ts';
@@ -28,10 +31,17 @@ import { leaveWorkers, startWorkers, type Workers } from './workers.ts';
 export interface RunOptions {
   readonly cellName: string;
   readonly home: string;
+  /** Whose name the audit trail keeps. */
+  readonly operator: string;
   readonly wait: boolean;
   /** Processes that work, this one among them when it waits; without it the size of the file decides. */
   readonly workers: number | undefined;
   readonly progress: Progress;
+  /**
+   * This process does nothing else, and gives way to all others: not one that leaves workers behind, for they would
+   * start the database server anew at the priority that they have from it.
+   */
+  readonly background?: boolean;
   /** Told when this very file was started before. */
   readonly onKnown?: (migration: Migration) => void;
   readonly signal: AbortSignal;
@@ -48,6 +58,7 @@ export async function runMigration(
   path: string,
   options: RunOptions,
 ): Promise<MigrationReport> {
+  if (options.background) goToBackground();
   const startedAt = performance.now();
   const size = await sizeOf(path);
   // Started now, the workers are warm when the file has been verified.
@@ -60,6 +71,7 @@ export async function runMigration(
       options.progress.update(Math.min(bytes, size), `${count(lines)} lines`);
     });
     options.progress.end();
+    await recordStart(cell, started, options.operator);
     if (started.verdict === 'refused') return await reportNow(cell, started.migration);
     if (started.resumes) options.onKnown?.(started.migration);
     const { importNumber } = started.migration;
@@ -83,12 +95,24 @@ export async function runMigration(
   }
 }
 
+/** Before anything of the file takes effect. A file that was started before has its entry already. */
+async function recordStart(cell: MigrationCell, started: Started, actor: string): Promise<void> {
+  const { importNumber, kind } = started.migration;
+  const subject = migrationId(cell, importNumber);
+  const [action, details]: [string, Details] =
+    started.verdict === 'refused'
+      ? ['migration.refused', { code: started.refusal.code }]
+      : ['migration.started', { kind: kind! }];
+  await cell.audit.appendEntries([{ actor, action, subject, details, once: `${action} ${subject}` }]);
+}
+
 /** Goes on with a migration that an earlier process left behind. */
 export async function continueMigration(
   cell: MigrationCell,
   migration: Migration,
   options: RunOptions,
 ): Promise<MigrationReport> {
+  if (options.background) goToBackground();
   if (isToBringIn(migration)) return runMigration(cell, migration.path, options);
   if (!options.wait) {
     if (migration.state === 'working')

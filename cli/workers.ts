@@ -14,10 +14,11 @@ export interface Workers {
   stop(): Promise<void>;
 }
 
-const logOf = (home: string): number => {
+/** Where processes that were started write what goes wrong. */
+export const openLog = (home: string, name: string): number => {
   const folder = join(home, 'logs');
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const path = join(folder, 'workers.log');
+  const path = join(folder, name);
   if (existsSync(path) && statSync(path).size > LOG_BYTES_MAX) renameSync(path, `${path}.1`);
   return openSync(path, 'a', 0o600);
 };
@@ -36,7 +37,7 @@ const command = (cell: string, ...more: string[]) => [
  * however it ends.
  */
 export function startWorkers(cell: string, processes: number, home: string, signal: AbortSignal): Workers {
-  const log = logOf(home);
+  const log = openLog(home, 'workers.log');
   let stopping = false;
   let restarts = 0;
   const ends: Promise<void>[] = [];
@@ -45,6 +46,8 @@ export function startWorkers(cell: string, processes: number, home: string, sign
     const child = spawn(process.execPath, command(cell, '--attached'), {
       stdio: ['pipe', log, log],
       env: { ...process.env, RELEVO_HOME: home },
+      // A session of its own can give way to all others (`goToBackground`), and Ctrl-C comes through the pipe.
+      detached: true,
     });
     children.add(child);
     ends.push(
@@ -69,7 +72,7 @@ export function startWorkers(cell: string, processes: number, home: string, sign
 
 /** Starts worker processes that outlive this one and end by themselves when the cell has no work left. */
 export function leaveWorkers(cell: string, processes: number, home: string): void {
-  const log = logOf(home);
+  const log = openLog(home, 'workers.log');
   for (let i = 0; i < processes; i++)
     spawn(process.execPath, command(cell, '--until-idle'), {
       stdio: ['ignore', log, log],

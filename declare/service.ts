@@ -33,6 +33,8 @@ export interface ServiceDeclaration<O extends Operations = Operations, S extends
   readonly name: string;
   readonly purpose: string;
   readonly data: DataClass;
+  /** Its tables take new rows and nothing else: its role may not change or remove one, and a trigger refuses all others. */
+  readonly appendOnly?: boolean;
   readonly operations: O;
   readonly errors: ErrorTable;
   readonly settings: S;

@@ -29,6 +29,14 @@ export const path = (rule: { text: string; fallback: string }): Setting<string> 
   ...rule,
 });
 
+/** A text; absent unless it is given. */
+export const plainText = (rule: { text: string }): Setting<string | null> => ({
+  kind: 'text',
+  secret: false,
+  fallback: null,
+  ...rule,
+});
+
 /** A text that is never shown; absent unless it is given. */
 export const secretText = (rule: { text: string }): Setting<string | null> => ({
   kind: 'text',

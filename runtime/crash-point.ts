@@ -27,11 +27,24 @@ export const CRASH_POINTS = [
 ] as const;
 export type CrashPoint = (typeof CRASH_POINTS)[number];
 
+/** The same for a flip of a BIN range, in the order in which it passes them. */
+export const FLIP_CRASH_POINTS = ['flip:locked', 'flip:changed', 'flip:committed'] as const;
+export type FlipCrashPoint = (typeof FLIP_CRASH_POINTS)[number];
+
+/** The same for a message of the network: moved in the ledger, on record, answered by the earlier processor, followed. */
+export const MESSAGE_CRASH_POINTS = [
+  'message:moved',
+  'message:recorded',
+  'message:answered',
+  'message:followed',
+] as const;
+export type MessageCrashPoint = (typeof MESSAGE_CRASH_POINTS)[number];
+
 /** `RELEVO_CRASH_AT=cards:imported#3`: the third time this process comes there. Set by the crash proof alone. */
 const [place, times] = (process.env['RELEVO_CRASH_AT'] ?? '').split('#');
 let left = Number(times ?? 1);
 
 /** Does nothing, unless this is the place and the time at which the crash proof wants this process to die. */
-export function crashPoint(here: CrashPoint): void {
+export function crashPoint(here: CrashPoint | FlipCrashPoint | MessageCrashPoint): void {
   if (here === place && --left === 0) process.kill(process.pid, 'SIGKILL');
 }

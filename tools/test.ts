@@ -10,7 +10,18 @@ import { makeHome, removeHome, SHARED_HOME } from './testing/shared-home.ts';
  * Runs the tests: `npm test`, or `npm test -- cli runtime/vault/vault.test.ts` for some folders or files. All
  * test files share one embedded PostgreSQL, in a home that is gone afterwards. The last line counts the tests.
  */
-const FOLDERS = ['declare', 'runtime', 'services', 'delivery', 'cli', 'proofs', 'bench', 'tools'];
+const FOLDERS = [
+  'declare',
+  'runtime',
+  'services',
+  'delivery',
+  'cli',
+  'simulators',
+  'rehearsal',
+  'proofs',
+  'bench',
+  'tools',
+];
 /** Test files at once: each is a process, and every cell among them has a database of its own. */
 const FILES_AT_ONCE = 2;
 

@@ -34,6 +34,7 @@ export function describeService(service: ServiceDeclaration) {
       schema: service.name,
       role: `relevo_TENANT_ENVIRONMENT_${service.name}`,
       writes: [service.name],
+      append_only: service.appendOnly ?? false,
       reads: VAULT_ROLES.includes(service.name)
         ? [service.name, 'cell.data_keys', 'cell.openpgp_keys']
         : [service.name],
@@ -61,7 +62,7 @@ function showDescription(it: ReturnType<typeof describeService>): string {
   const parts = [
     `${it.service}: ${it.purpose}`,
     `  data class  ${it.data}`,
-    `  database    role ${it.database.role} writes schema ${it.database.writes.join(', ')}; reads ${it.database.reads.join(', ')}`,
+    `  database    role ${it.database.role} ${it.database.append_only ? 'only adds to' : 'writes'} schema ${it.database.writes.join(', ')}; reads ${it.database.reads.join(', ')}`,
   ];
   if (it.operations.length > 0)
     parts.push(

@@ -3,11 +3,14 @@ import { Command, Option } from 'commander';
 import { readKey } from 'openpgp';
 import { listKeys, removeTenantKey, storeKey } from '#delivery/cells/cell-keys.ts';
 import { rotateKeys } from '#delivery/cells/rotate-keys.ts';
+import { httpToken } from '#delivery/cells/http-token.ts';
+import { openAudit } from '#delivery/cells/open-audit.ts';
 import { openVault } from '#delivery/cells/open-cell.ts';
 import { readAllSettings } from '#delivery/local/settings.ts';
 import { assertUsable, describeKey, readPrivateKey, readPublicKey } from '#runtime/openpgp/keys.ts';
 import { Refusal } from '#runtime/refusal.ts';
 import { withCell, withContext } from '../context.ts';
+import { operatorName } from '../operator.ts';
 import { CELL, JSON_OUTPUT } from '../options.ts';
 import { day, table } from '../output.ts';
 
@@ -65,6 +68,22 @@ Compare the fingerprint with the tenant by another way than the one the key came
     )
     .action(remove);
   keys
+    .command('token')
+    .description('prints the token that hosts need who send messages over HTTP')
+    .requiredOption(...CELL)
+    .option(...JSON_OUTPUT)
+    .addHelpText(
+      'after',
+      `
+Example:
+  $ curl -H "Authorization: Bearer $(./relevo keys token --cell andina/production)" \\
+      -H 'Content-Type: application/json' -d @authorisation.json http://127.0.0.1:8683/v1/authorisations
+
+It is derived from the cell's newest key-encryption key, so keys rotate makes another one. Serving processes take the
+new one when they are started again.`,
+    )
+    .action(token);
+  keys
     .command('rotate')
     .description(
       'makes new data keys, wrapped by a new key-encryption key, and seals card data anew with them',
@@ -96,12 +115,16 @@ async function importKey(
   await withContext(json, (context) =>
     withCell(context, name, async (cell) => {
       const db = cell.connect('keys', 1);
+      const actor = operatorName(context.settings);
+      const audit = await openAudit(cell, 'keys');
       await storeKey(db, await openVault(cell, db), {
         owner: as,
         fingerprint: description.fingerprint,
         publicKey: key.toPublic().armor(),
         privateKey: key.isPrivate() ? key.write() : undefined,
       });
+      const subject = description.fingerprint;
+      await audit.appendEntries([{ actor, action: 'keys.imported', subject, details: { as } }]);
       context.out.result({ cell: name, as, ...description }, () =>
         [
           `${as === 'tenant' ? "The tenant's key is" : 'The key pair is'} registered in ${name}:`,
@@ -164,10 +187,14 @@ async function list({ cell: name, json = false }: CellOptions) {
 async function remove(fingerprint: string, { cell: name, json = false }: CellOptions) {
   await withContext(json, (context) =>
     withCell(context, name, async (cell) => {
+      const actor = operatorName(context.settings);
+      const audit = await openAudit(cell, 'keys');
       if (!(await removeTenantKey(cell.connect('keys', 1), fingerprint)))
         throw new Refusal('unknown_key', `${name} has no tenant key ${fingerprint}.`, {
           advice: `relevo keys list --cell ${name} shows those there are.`,
         });
+      const subject = fingerprint.replaceAll(' ', '').toUpperCase();
+      await audit.appendEntries([{ actor, action: 'keys.removed', subject }]);
       context.out.result(
         { cell: name, removed: fingerprint },
         () => `${name} no longer knows ${fingerprint}.`,
@@ -176,10 +203,25 @@ async function remove(fingerprint: string, { cell: name, json = false }: CellOpt
   );
 }
 
+async function token({ cell: name, json = false }: CellOptions) {
+  await withContext(json, (context) =>
+    withCell(context, name, async (cell) => {
+      const actor = operatorName(context.settings);
+      const audit = await openAudit(cell, 'keys');
+      await audit.appendEntries([{ actor, action: 'keys.token_shown', subject: name }]);
+      const shown = httpToken(cell.file);
+      context.out.result({ cell: name, token: shown }, () => shown);
+    }),
+  );
+}
+
 async function rotate({ cell: name, json = false }: CellOptions) {
   await withContext(json, (context) =>
     withCell(context, name, async (cell) => {
+      const actor = operatorName(context.settings);
+      const audit = await openAudit(cell, 'keys');
       const rotated = await rotateKeys(cell);
+      await audit.appendEntries([{ actor, action: 'keys.rotated', subject: name, details: rotated }]);
       context.out.result(
         { cell: name, ...rotated },
         () =>

@@ -13,6 +13,7 @@ import { findMigration, listMigrations, type Migration, setPaused } from '#servi
 import { type Context, withContext, withServices } from '../context.ts';
 import { onInterrupt } from '../interrupt.ts';
 import { parseMigrationId } from '../migration-id.ts';
+import { operatorName } from '../operator.ts';
 import { CELL, JSON_OUTPUT, wholeNumber } from '../options.ts';
 import { count, day, table } from '../output.ts';
 import { showProgress } from '../progress.ts';
@@ -116,8 +117,10 @@ const runOptions = (
 ) => ({
   cellName,
   home: context.settings.RELEVO_HOME,
+  operator: operatorName(context.settings),
   wait,
   workers,
+  background: wait,
   progress: showProgress(json),
   onKnown: (migration: Migration) => context.out.say(knownBefore(migration)),
   signal,
@@ -257,8 +260,11 @@ async function resume(id: string, options: Run): Promise<void> {
 }
 
 async function cancel(id: string, options: Json): Promise<void> {
-  await withMigration(id, options, async (cell, migration, { out }) => {
+  await withMigration(id, options, async (cell, migration, { out, settings }) => {
+    const actor = operatorName(settings);
     const withdrawn = await cancelMigration(cell, migration.importNumber);
+    const details = { ...withdrawn };
+    await cell.audit.appendEntries([{ actor, action: 'migration.cancelled', subject: id, details }]);
     out.result({ migration: id, state: 'cancelled', withdrawn }, () =>
       [
         `${id} is cancelled; all it had imported was taken back:`,
@@ -361,11 +367,14 @@ async function redriveLetters(
       context.out.result(what, () => `${count(letters.length)} dead letters of ${id} would be tried again.`);
       return;
     }
+    const actor = operatorName(context.settings);
     const redriven = await redrive(cell, migration, filter);
     if (redriven === 0) {
       context.out.result({ migration: id, redriven }, () => `${id} has no such dead letters.`);
       return;
     }
+    const details = { lines: redriven };
+    await cell.audit.appendEntries([{ actor, action: 'migration.redriven', subject: id, details }]);
     const { cell: name } = parseMigrationId(id);
     const now = (await findMigration(cell.db, migration.importNumber))!;
     const report = await continueMigration(

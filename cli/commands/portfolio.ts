@@ -77,7 +77,7 @@ export async function sampleFor(
   context: Context,
   cell: Cell,
   path: string,
-  flags: Omit<SampleFlags, 'cell' | 'json'>,
+  flags: Omit<SampleFlags, 'cell' | 'json'> & { createdAt?: string },
 ) {
   const key = await sampleKey(context.settings.RELEVO_HOME, cell.name.tenant);
   const registered = await registerSampleKey(cell, key);

@@ -4,6 +4,7 @@ import { addTenant } from '#delivery/local/add-tenant.ts';
 import { parseTenant } from '#delivery/cells/cell-name.ts';
 import { readAllSettings } from '#delivery/local/settings.ts';
 import { withContext } from '../context.ts';
+import { operatorName } from '../operator.ts';
 import { JSON_OUTPUT } from '../options.ts';
 import { Output, table } from '../output.ts';
 
@@ -25,7 +26,7 @@ export function tenantCommand(): Command {
     .action(async (name: string, { json = false }: Options) => {
       parseTenant(name);
       await withContext(json, async ({ server, settings, out }) => {
-        const cells = await addTenant(server, settings.RELEVO_HOME, name);
+        const cells = await addTenant(server, settings.RELEVO_HOME, name, operatorName(settings));
         out.result({ tenant: name, cells }, () =>
           [
             `Tenant ${name} has three cells, each with its own database, roles and keys:`,

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { Command } from 'commander';
+import { goToBackground } from '#runtime/priority.ts';
 import type { MigrationCell } from '#services/migrations/migration-cell.ts';
 import { findActive } from '#services/migrations/store.ts';
 import { runWorker } from '#services/migrations/work/worker.ts';
 import { withContext, withServices } from '../context.ts';
-import { onInterrupt } from '../interrupt.ts';
+import { onInterrupt, standardInputCloses } from '../interrupt.ts';
 import { CELL } from '../options.ts';
 
 interface Options {
@@ -37,16 +38,18 @@ Ctrl-C ends it at the edge of the chunks in hand.`,
       const interrupted = onInterrupt();
       const signal = attached ? AbortSignal.any([interrupted, standardInputCloses()]) : interrupted;
       await withContext(false, (context) =>
-        withServices(context, name, (cell) =>
-          runWorker(cell, {
+        withServices(context, name, (cell) => {
+          // Not before: a database server that this process starts would go with it.
+          goToBackground();
+          return runWorker(cell, {
             name: processName(),
             signal,
             // Whoever keeps attached workers closes the books.
             mayEnd: attached ? undefined : () => finishIdle(cell, untilIdle),
             onTrouble: (message) =>
               process.stderr.write(`${new Date().toISOString()} worker of ${name}: ${message}\n`),
-          }),
-        ),
+          });
+        }),
       );
       process.stdin.unref?.();
     });
@@ -59,11 +62,4 @@ async function finishIdle(cell: MigrationCell, untilIdle: boolean): Promise<bool
   const { closeWhenDone } = await import('#services/migrations/start-migration.ts');
   await closeWhenDone(cell, active.importNumber, processName());
   return false;
-}
-
-function standardInputCloses(): AbortSignal {
-  const controller = new AbortController();
-  process.stdin.on('end', () => controller.abort()).on('error', () => controller.abort());
-  process.stdin.resume();
-  return controller.signal;
 }

@@ -28,9 +28,15 @@ export const newKek = (version: number, now: Date): CellFile['keks'][number] => 
   madeAt: now.toISOString(),
 });
 
-export function newCellFile(name: CellName, roles: readonly string[], now: Date): CellFile {
-  const passwords = Object.fromEntries(roles.map((role) => [role, randomBytes(24).toString('base64url')]));
-  return { format: 1, ...name, passwords, keks: [newKek(1, now)] };
+export const newCellFile = (name: CellName, roles: readonly string[], now: Date): CellFile =>
+  withRoles({ format: 1, ...name, passwords: {}, keks: [newKek(1, now)] }, roles);
+
+/** The same file with a password for every role: a release can bring roles that a cell did not have. */
+export function withRoles(file: CellFile, roles: readonly string[]): CellFile {
+  const missing = roles.filter((role) => !(role in file.passwords));
+  if (missing.length === 0) return file;
+  const made = Object.fromEntries(missing.map((role) => [role, randomBytes(24).toString('base64url')]));
+  return { ...file, passwords: { ...file.passwords, ...made } };
 }
 
 export const keksOf = (file: CellFile): VersionedKey[] =>

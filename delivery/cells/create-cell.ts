@@ -1,13 +1,14 @@
 import pg from 'pg';
 import { Refusal } from '#runtime/refusal.ts';
 import { KEY_PURPOSES, wrapNewKey } from '#runtime/vault/vault.ts';
-import { type CellFile, keksOf, newCellFile, readCellFile, writeCellFile } from './cell-file.ts';
+import { type CellFile, keksOf, newCellFile, readCellFile, withRoles, writeCellFile } from './cell-file.ts';
 import { type CellName, cellText, databaseName, roleName } from './cell-name.ts';
 import { CELL_ROLES } from './cell-roles.ts';
 import { applySchemaChanges } from './schema-changes.ts';
 
 /**
- * Makes a cell: its secrets, its roles, its database with every service's schema, its data keys.
+ * Makes a cell: its secrets, its roles, its database with every service's schema, its data keys. A cell that is
+ * here is brought to this release: it gets the roles, schemas and data keys that it did not have.
  * Each step can be repeated, so a creation that was cut short is finished by running it again.
  * The cell file is written first: a database that nobody holds the keys of would be worthless.
  */
@@ -23,10 +24,11 @@ export async function createCell(adminUrl: string, home: string, name: CellName)
         `The database of ${cellText(name)} is on this server, but its cell file is not in ${home}.`,
         { advice: 'Copy cells/ from the home that made it, or use another server or tenant name.' },
       );
-    const file = known ?? newCellFile(name, CELL_ROLES, new Date());
-    if (!known) await writeCellFile(home, file);
+    const file = withRoles(known ?? newCellFile(name, CELL_ROLES, new Date()), CELL_ROLES);
+    if (file !== known) await writeCellFile(home, file);
     await createRoles(client, name, file);
     if (!here.rowCount) await createDatabase(client, name);
+    await letRolesIn(client, name);
   } finally {
     await client.end();
   }
@@ -63,8 +65,11 @@ async function createDatabase(client: pg.Client, name: CellName): Promise<void> 
     `create database ${quoted} template template0 encoding 'UTF8' locale 'C' strategy wal_log`,
   );
   await client.query(`revoke all on database ${quoted} from public`);
+}
+
+async function letRolesIn(client: pg.Client, name: CellName): Promise<void> {
   const roles = CELL_ROLES.map((role) => `"${roleName(name, role)}"`).join(', ');
-  await client.query(`grant connect on database ${quoted} to ${roles}`);
+  await client.query(`grant connect on database "${databaseName(name)}" to ${roles}`);
 }
 
 async function createDataKeys(databaseUrl: string, file: CellFile): Promise<void> {

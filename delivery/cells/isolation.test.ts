@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import pg from 'pg';
+import { identifier, sql } from '#runtime/database/sql.ts';
 import { services } from '#services/all.ts';
 import { type TestCell, testCell } from '#tools/testing/cell.ts';
 import { goodFile } from '#tools/testing/good-file.ts';
@@ -49,8 +50,10 @@ const readable = (role: string, { schema, name }: { schema: string; name: string
   schema === role ||
   (schema === 'reporting' && role === 'reporting') ||
   (schema === 'cell' && name !== 'schema_changes' && (role === 'keys' || VAULT_ROLES.includes(role)));
+const appendOnly = services.filter((service) => service.appendOnly).map(({ name }) => name);
 const writable = (role: string, { schema, name }: { schema: string; name: string }): boolean =>
-  schema === role || (schema === 'cell' && name !== 'schema_changes' && role === 'keys');
+  (schema === role && !appendOnly.includes(schema)) ||
+  (schema === 'cell' && name !== 'schema_changes' && role === 'keys');
 
 test('there are tables to ask about', () => {
   const bySchema = Object.groupBy(relations, ({ schema }) => schema);
@@ -87,6 +90,30 @@ for (const role of CELL_ROLES)
       for (const schema of [...schemas, 'public'])
         assert.equal(await refused(`create table ${schema}.mine (x int)`), true, `create in ${schema}`);
     }));
+
+test('a service that only appends may add rows, and rows that are there stay, whoever asks', async () => {
+  assert.deepEqual(appendOnly, ['audit']);
+  for (const { schema, name } of relations.filter(({ schema }) => appendOnly.includes(schema))) {
+    const table = `${schema}.${name}`;
+    const rights = await cell.admin.rows<{ right: string }>`
+      select privilege_type as right from information_schema.role_table_grants
+       where grantee = ${roleName(cell.name, schema)} and table_schema = ${schema} and table_name = ${name}
+       order by 1`;
+    assert.deepEqual(
+      rights.map(({ right }) => right),
+      ['INSERT', 'SELECT'],
+      table,
+    );
+    const columns = await cell.admin.rows`
+      select from information_schema.column_privileges
+       where grantee = ${roleName(cell.name, schema)} and table_schema = ${schema}
+         and privilege_type not in ('INSERT', 'SELECT')`;
+    assert.deepEqual(columns, [], table);
+    const at = sql`${identifier(schema)}.${identifier(name)}`;
+    for (const refused of [cell.admin.run`delete from ${at}`, cell.admin.run`truncate ${at}`])
+      await assert.rejects(refused, { code: PERMISSION_DENIED }, `the owner of ${table}`);
+  }
+});
 
 test('no role is more than it seems', async () => {
   const roles = CELL_ROLES.map((role) => roleName(cell.name, role));

@@ -1,4 +1,4 @@
-import { type Database, openDatabase, openTrial } from '#runtime/database/database.ts';
+import { type Background, type Database, openDatabase, openTrial } from '#runtime/database/database.ts';
 import type { Server } from '#runtime/postgres/server.ts';
 import { Refusal } from '#runtime/refusal.ts';
 import { Vault, type WrappedKey } from '#runtime/vault/vault.ts';
@@ -11,7 +11,7 @@ export interface Cell {
   readonly home: string;
   readonly file: CellFile;
   /** A pool under one of the cell's roles. Pools are closed with the cell. */
-  connect(role: string, connections: number): Database;
+  connect(role: string, connections: number, background?: Background): Database;
   /** As `connect`, but nothing that happens on it stays. */
   trial(role: string): Promise<Database>;
   close(): Promise<void>;
@@ -21,7 +21,11 @@ export async function openCell(server: Server, home: string, name: CellName): Pr
   const file = await readCellFile(home, name);
   if (!file) throw await unknownCell(home, name);
   const open: Database[] = [];
-  const url = (role: string) => server.urlFor(databaseName(name), roleName(name, role), file.passwords[role]);
+  const url = (role: string) => {
+    const password = file.passwords[role];
+    if (password === undefined) throw olderCell(name, role);
+    return server.urlFor(databaseName(name), roleName(name, role), password);
+  };
   const keep = (database: Database) => {
     open.push(database);
     return database;
@@ -31,8 +35,8 @@ export async function openCell(server: Server, home: string, name: CellName): Pr
     name,
     home,
     file,
-    connect: (role, connections) =>
-      keep(openDatabase(url(role), { connections, applicationName: label(role) })),
+    connect: (role, connections, background) =>
+      keep(openDatabase(url(role), { connections, applicationName: label(role), background })),
     trial: async (role) => keep(await openTrial(url(role), label(role))),
     async close() {
       await Promise.all(open.splice(0).map((database) => database.close()));
@@ -48,6 +52,15 @@ async function unknownCell(home: string, name: CellName): Promise<Refusal> {
       : `Make it with: relevo tenant add ${name.tenant}`;
   return new Refusal('unknown_cell', `No cell ${cellText(name)} is known in ${home}.`, { advice });
 }
+
+const olderCell = (name: CellName, role: string): Refusal =>
+  new Refusal(
+    'schema_mismatch',
+    `${cellText(name)} was made by an earlier release: it has no role ${role}.`,
+    {
+      advice: `Bring it to this release: relevo tenant add ${name.tenant}`,
+    },
+  );
 
 const wrappedKeys = (db: Database) =>
   db.rows<WrappedKey>`select purpose, version, wrapped from cell.data_keys`;

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { services } from '#services/all.ts';
+import { sealTables } from './append-only.ts';
 import { CELL_ROLES, VAULT_ROLES } from './cell-roles.ts';
 import { type CellName, roleName } from './cell-name.ts';
 
@@ -19,7 +20,10 @@ export async function applySchemaChanges(adminUrl: string, cell: CellName): Prom
     await client.query('begin');
     await client.query(`select pg_advisory_xact_lock(hashtext('relevo schema'))`);
     await client.query(await readFile(join(root, 'delivery/cells/schema/cell.sql'), 'utf8'));
-    for (const { name } of services) await applyService(client, name);
+    for (const { name, appendOnly } of services) {
+      await applyService(client, name);
+      if (appendOnly) await sealTables(client, name);
+    }
     await client.query(grants(cell));
     await client.query('commit');
   } finally {
@@ -44,12 +48,18 @@ async function applyService(client: pg.Client, name: string): Promise<void> {
   }
 }
 
-/** Least privilege, from the declarations: a service writes its own schema and reads nothing else. */
+/**
+ * Least privilege, from the declarations: a service writes its own schema and reads nothing else. One that only
+ * appends may not even change what it wrote.
+ */
 function grants(cell: CellName): string {
   const role = (name: string) => `"${roleName(cell, name)}"`;
-  const statements = services.flatMap(({ name }) => [
+  const statements = services.flatMap(({ name, appendOnly }) => [
     `grant usage on schema ${name} to ${role(name)}`,
-    `grant select, insert, update, delete on all tables in schema ${name} to ${role(name)}`,
+    appendOnly
+      ? `revoke update, delete, truncate on all tables in schema ${name} from ${role(name)};
+         grant select, insert on all tables in schema ${name} to ${role(name)}`
+      : `grant select, insert, update, delete on all tables in schema ${name} to ${role(name)}`,
     `grant usage on all sequences in schema ${name} to ${role(name)}`,
   ]);
   for (const name of VAULT_ROLES)

@@ -3,6 +3,7 @@ import type { Server } from '#runtime/postgres/server.ts';
 import { listKeys, storeKey } from '../cells/cell-keys.ts';
 import { cellText, ENVIRONMENTS, parseTenant } from '../cells/cell-name.ts';
 import { createCell } from '../cells/create-cell.ts';
+import { openAudit } from '../cells/open-audit.ts';
 import { openCell, openVault } from '../cells/open-cell.ts';
 
 export interface AddedCell {
@@ -11,7 +12,12 @@ export interface AddedCell {
 }
 
 /** Adds a tenant with its three cells. Every step can be repeated, so running it again finishes or changes nothing. */
-export async function addTenant(server: Server, home: string, tenant: string): Promise<AddedCell[]> {
+export async function addTenant(
+  server: Server,
+  home: string,
+  tenant: string,
+  operator = 'relevo',
+): Promise<AddedCell[]> {
   parseTenant(tenant);
   const added: AddedCell[] = [];
   for (const environment of ENVIRONMENTS) {
@@ -21,6 +27,16 @@ export async function addTenant(server: Server, home: string, tenant: string): P
     try {
       const db = cell.connect('keys', 1);
       const own = (await listKeys(db)).find(({ owner }) => owner === 'cell');
+      // Before the cell's key, by which a later run tells a cell that was made earlier from one that is being made.
+      const audit = await openAudit(cell, 'cells');
+      await audit.appendEntries([
+        {
+          actor: operator,
+          action: own ? 'cell.upgraded' : 'cell.made',
+          subject: cellText(name),
+          once: 'the trail begins',
+        },
+      ]);
       let fingerprint = own?.fingerprint;
       if (!fingerprint) {
         const key = await generateCellKey({ name: `Relevo cell ${cellText(name)}` });

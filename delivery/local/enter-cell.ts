@@ -3,15 +3,21 @@ import { join } from 'node:path';
 import { clientFor } from '#runtime/calls.ts';
 import type { Database } from '#runtime/database/database.ts';
 import type { Vault } from '#runtime/vault/vault.ts';
+import { serveAudit } from '#services/audit/main.ts';
+import { answerOnMessages } from '#services/authorisations/operations.ts';
 import { serveCardholders } from '#services/cardholders/main.ts';
 import { serveCards } from '#services/cards/main.ts';
 import { serveLedger } from '#services/ledger/main.ts';
 import type { CellKeys, MigrationCell, Trial } from '#services/migrations/migration-cell.ts';
 import type { ImportClients } from '#services/migrations/work/importer.ts';
+import { Yielding } from '#services/migrations/work/yield-to-messages.ts';
 import { type Cell, openVault, refreshVault } from '../cells/open-cell.ts';
 import type { AllSettings } from './settings.ts';
 
 const CALLER = 'migrations';
+const BACKGROUND = { commitsLater: false };
+/** What services take in of a chunk is taken in again, unless the chunk's own end was committed after it. */
+const OF_CHUNKS = { commitsLater: true };
 /** Per service and process: one for each chunk in hand. */
 const CONNECTIONS = 2;
 
@@ -29,21 +35,24 @@ function clients(
 
 /** Puts a cell's services into this process: what the commands and workers stand on. */
 export async function enterCell(cell: Cell, settings: AllSettings): Promise<MigrationCell> {
-  const db = cell.connect('migrations', CONNECTIONS + 2);
+  const db = cell.connect('migrations', CONNECTIONS + 2, BACKGROUND);
   const vault = await openVault(cell, db);
   const tempFolder = join(cell.home, 'tmp');
   await mkdir(tempFolder, { recursive: true, mode: 0o700 });
   let keys: Promise<CellKeys> | undefined;
+  const authorisations = clientFor(answerOnMessages(cell.connect('authorisations', 1)), CALLER);
   return {
     ...cell.name,
     db,
     vault,
     refreshVault: () => refreshVault(cell, db, vault),
     clients: clients(vault, {
-      cards: cell.connect('cards', CONNECTIONS),
-      cardholders: cell.connect('cardholders', CONNECTIONS),
-      ledger: cell.connect('ledger', CONNECTIONS),
+      cards: cell.connect('cards', CONNECTIONS, OF_CHUNKS),
+      cardholders: cell.connect('cardholders', CONNECTIONS, OF_CHUNKS),
+      ledger: cell.connect('ledger', CONNECTIONS, OF_CHUNKS),
     }),
+    audit: clientFor(serveAudit(cell.connect('audit', 1), vault), CALLER),
+    yielding: new Yielding(() => authorisations.pressure(), settings),
     keys: () => (keys ??= loadKeys(db, vault)),
     settings,
     resultsFolder: join(cell.home, 'results'),

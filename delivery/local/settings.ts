@@ -1,6 +1,7 @@
-import { path, secretText, secretUrl } from '#declare/setting.ts';
+import { path, plainText, secretText, secretUrl } from '#declare/setting.ts';
 import { readSettings } from '#runtime/settings/read-settings.ts';
 import { services } from '#services/all.ts';
+import { authorisationSettings } from '#services/authorisations/service.ts';
 import { migrationSettings } from '#services/migrations/service.ts';
 
 /** What the platform itself is told; services declare their own settings. */
@@ -12,6 +13,9 @@ export const platformSettings = {
   RELEVO_DATABASE_URL: secretUrl({
     text: 'A PostgreSQL server to use instead of the embedded one, with a role that may create databases and roles.',
   }),
+  RELEVO_OPERATOR: plainText({
+    text: 'Whose name stands in the audit trail for what a command does; without it the login name.',
+  }),
   RELEVO_KEY_PASSPHRASE: secretText({
     text: 'The passphrase of a private key that relevo keys import reads.',
   }),
@@ -22,6 +26,6 @@ export const allSettings = Object.assign({}, platformSettings, ...services.map((
 
 /** All settings a command may need, read together so that all mistakes come to light at once. */
 export const readAllSettings = (environment: NodeJS.ProcessEnv) =>
-  readSettings({ ...platformSettings, ...migrationSettings }, environment);
+  readSettings({ ...platformSettings, ...authorisationSettings, ...migrationSettings }, environment);
 
 export type AllSettings = ReturnType<typeof readAllSettings>;

@@ -4,7 +4,7 @@ import type { OracleState } from '#services/migrations/oracle/state.ts';
 import type { TestCell } from './cell.ts';
 
 /** The laws of the ledger, which hold at every commit. */
-export async function assertLedgerLaws({ admin }: TestCell): Promise<void> {
+export async function assertLedgerLaws({ admin }: Pick<TestCell, 'admin'>): Promise<void> {
   const unbalanced = await admin.rows`
     select currency, sum(posted_minor)::text as sum from ledger.accounts group by currency
     having sum(posted_minor) <> 0`;
@@ -22,16 +22,27 @@ export async function assertLedgerLaws({ admin }: TestCell): Promise<void> {
   const misheld = await admin.rows`
     select account_id, held_minor, coalesce(held, 0) as held
       from ledger.accounts
-      left join (select account_id, sum(amount_minor) as held from ledger.holds group by account_id) holds
-                using (account_id)
+      left join (select account_id, sum(amount_minor) as held from ledger.holds
+                  where closed_at is null group by account_id) holds using (account_id)
      where held_minor <> coalesce(held, 0)`;
-  assert.deepEqual(misheld, [], 'a held balance is the sum of its holds');
+  assert.deepEqual(misheld, [], 'a held balance is the sum of its open holds');
+  const homeless = await admin.rows`
+    select hold_id from ledger.holds
+     where closed_at is null and not exists (select from ledger.accounts
+                                              where accounts.account_id = holds.account_id
+                                                and accounts.currency = holds.currency)`;
+  assert.deepEqual(homeless, [], 'an open hold lies on an account of its currency');
   const mixed = await admin.rows`
     select transfer_id from ledger.transfers
       join ledger.accounts debit on debit.account_id = debit_account_id
       join ledger.accounts credit on credit.account_id = credit_account_id
      where debit.currency <> transfers.currency or credit.currency <> transfers.currency`;
   assert.deepEqual(mixed, [], 'both sides of a transfer are in its currency');
+  const oneSided = await admin.rows`
+    select transfer_id from ledger.transfers
+     where not exists (select from ledger.accounts where account_id = debit_account_id)
+        or not exists (select from ledger.accounts where account_id = credit_account_id)`;
+  assert.deepEqual(oneSided, [], 'both sides of a transfer are here');
 }
 
 /** Holds what the cell has stored under ids of a prefix against what the oracle knows after the same files. */
@@ -88,7 +99,7 @@ export async function assertStored(cell: TestCell, state: OracleState, prefix: s
     await admin.rows`
       select external_hold_id as id, external_card_id as "cardId", holds.currency, amount_minor as "amountMinor"
         from ledger.holds join cards.cards using (card_id)
-       where external_hold_id like ${like} order by external_hold_id`,
+       where external_hold_id like ${like} and closed_at is null order by external_hold_id`,
     sorted(state.holds).map(([id, { cardId, currency, amountMinor }]) => ({
       id,
       cardId,

@@ -1,0 +1,268 @@
+import type { Client } from '#declare/service.ts';
+import type { SettingValues } from '#declare/setting.ts';
+import type { Database } from '#runtime/database/database.ts';
+import type { Framing } from '#runtime/iso8583/framing.ts';
+import type { LinkAnswer } from '#runtime/iso8583/link/link.ts';
+import type { Vault } from '#runtime/vault/vault.ts';
+import type { cards } from '#services/cards/service.ts';
+import type { ledger } from '#services/ledger/service.ts';
+import { forwardAdvices } from './advices/forward-advices.ts';
+import { ControlsCache } from './controls/controls-cache.ts';
+import { NetworkDoor } from './door/network-door.ts';
+import type { HttpDoor } from './http/serve-http.ts';
+import { followUnfollowed } from './jobs/follow-unfollowed.ts';
+import { type Job, Jobs } from './jobs/jobs.ts';
+import { resolveRelaying } from './jobs/resolve-relaying.ts';
+import { Latencies } from './latencies.ts';
+import { MessageCodes } from './pipeline/message-codes.ts';
+import { MessagePipeline } from './pipeline/pipeline.ts';
+import { Processors } from './relay/processors.ts';
+import { kindOf } from './request/kinds.ts';
+import type { SecurityModule } from './request/security-module.ts';
+import type { authorisationSettings } from './service.ts';
+import { recordLateAnswer } from './store/messages.ts';
+import { beat, forgetPeers, leave } from './store/peers.ts';
+import { forgetReversedAhead } from './store/reversed-ahead.ts';
+
+/** What serving messages stands on in one cell. */
+export interface AuthorisationCell {
+  /** The service's own tables. */
+  readonly db: Database;
+  readonly vault: Vault;
+  /** For a process that meets a key which was made after it started. */
+  refreshVault(): Promise<void>;
+  readonly clients: { readonly cards: Client<typeof cards>; readonly ledger: Client<typeof ledger> };
+  readonly settings: SettingValues<typeof authorisationSettings>;
+}
+
+export interface ServeOptions {
+  /** Names the process in its heartbeat. */
+  readonly process: string;
+  readonly host: string;
+  readonly port: number;
+  readonly framing: Framing;
+  /** The door for JSON over HTTP; without it there is none. */
+  readonly http?: { readonly host: string; readonly port: number; readonly token: string };
+  readonly security?: SecurityModule;
+  readonly now?: () => number;
+  /** What went wrong, in words that hold nothing of a message. */
+  readonly onTrouble?: (what: string, error: unknown) => void;
+}
+
+const BEAT_MS = 1_000;
+const FORWARD_MS = 100;
+const FOLLOW_MS = 1_000;
+const RESOLVE_MS = 5_000;
+const EXPIRE_MS = 30_000;
+const TIDY_MS = 600_000;
+const HOLDS_A_TURN = 2_000;
+/** Younger ones are under way in a process that lives. */
+const LEFT_BEHIND_MS = 10_000;
+const AHEAD_KEPT_MS = 3 * 24 * 3_600_000;
+const PEER_KEPT_MS = 24 * 3_600_000;
+const STRETCH_BEATS = 5;
+const GRACE_MS = 5_000;
+/** Beats may be late; after so many without one the database counts as away. */
+const BEATS_MISSED = 5;
+/** What an answer over HTTP may take beyond the budget of a message, which the pipeline keeps. */
+const SLACK_MS = 1_000;
+
+/** A process of a cell that serves messages: its door, its pipeline, its links, and what it does beside them. */
+export class Serving {
+  readonly pipeline: MessagePipeline;
+  readonly processors: Processors;
+  readonly #cell: AuthorisationCell;
+  readonly #options: ServeOptions;
+  readonly #now: () => number;
+  readonly #latencies = new Latencies();
+  readonly #lateCodes: MessageCodes;
+  #door!: NetworkDoor;
+  #http: HttpDoor | undefined;
+  #jobs!: Jobs;
+  #beats = 0;
+  #beatMs = 0;
+  #expiredUpTo: Date | undefined;
+  #resolvedOnce = false;
+
+  static async begin(cell: AuthorisationCell, options: ServeOptions): Promise<Serving> {
+    const serving = new Serving(cell, options);
+    const { host, port, framing, now } = options;
+    const { settings } = cell;
+    await serving.pipeline.refreshRanges();
+    serving.#door = await NetworkDoor.open(
+      serving.pipeline,
+      {
+        host,
+        port,
+        framing,
+        connectionsMax: settings.RELEVO_CONNECTIONS_MAX,
+        inFlightMax: settings.RELEVO_IN_FLIGHT_MAX,
+        onTrouble: ({ reason, error }) =>
+          options.onTrouble?.(`a connection of the network: ${reason}`, error),
+      },
+      now,
+    );
+    serving.#jobs = new Jobs(serving.#allJobs(), (job, error) => options.onTrouble?.(job, error));
+    serving.#beatMs = serving.#now();
+    try {
+      await serving.#openHttp();
+    } catch (error) {
+      await serving.close();
+      throw error;
+    }
+    return serving;
+  }
+
+  private constructor(cell: AuthorisationCell, options: ServeOptions) {
+    this.#cell = cell;
+    this.#options = options;
+    this.#now = options.now ?? Date.now;
+    this.#lateCodes = new MessageCodes(cell.vault);
+    this.processors = new Processors({
+      inFlightMax: cell.settings.RELEVO_IN_FLIGHT_MAX,
+      onLate: (answer) => void this.#recordLate(answer),
+    });
+    this.pipeline = new MessagePipeline({
+      ...cell,
+      controls: new ControlsCache(cell.db),
+      processors: this.processors,
+      security: options.security,
+      now: options.now,
+      onAnswered: (ms) => this.#latencies.add(ms),
+      onTrouble: (error) => options.onTrouble?.('a batch of messages', error),
+    });
+  }
+
+  get port(): number {
+    return this.#door.port;
+  }
+
+  get door(): NetworkDoor {
+    return this.#door;
+  }
+
+  /** Null when HTTP is not spoken. */
+  get httpPort(): number | null {
+    return this.#http?.port ?? null;
+  }
+
+  /** Whether messages can be answered: from the database, or without it by an earlier processor. */
+  get isReady(): boolean {
+    if (this.#now() - this.#beatMs < BEATS_MISSED * BEAT_MS) return true;
+    return Object.values(this.processors.up()).includes(true);
+  }
+
+  /** Takes no more messages, answers those under way, and leaves nothing open. */
+  async close(): Promise<void> {
+    await Promise.all([this.#door.close(GRACE_MS), this.#http?.close(GRACE_MS)]);
+    await this.#jobs.close();
+    await this.pipeline.drained(GRACE_MS);
+    this.pipeline.close();
+    await this.processors.close();
+    // Where the database is away the heartbeat grows old by itself.
+    await leave(this.#cell.db, this.#options.process).catch(() => {});
+  }
+
+  async #openHttp(): Promise<void> {
+    const { http, now, onTrouble } = this.#options;
+    if (!http) return;
+    // Loaded by those alone who speak it: the framework takes memory and time.
+    const { serveHttp } = await import('./http/serve-http.ts');
+    const { settings } = this.#cell;
+    this.#http = await serveHttp({
+      ...http,
+      connectionsMax: settings.RELEVO_CONNECTIONS_MAX,
+      answerMsMax: settings.RELEVO_MESSAGE_BUDGET_MS + SLACK_MS,
+      submit: (incoming) => this.pipeline.answer(incoming),
+      isReady: () => this.isReady,
+      now,
+      onTrouble: (error) => onTrouble?.('a request over HTTP', error),
+    });
+  }
+
+  #allJobs(): Job[] {
+    const { db, clients, vault, refreshVault } = this.#cell;
+    const { pipeline, processors } = this;
+    const opener = { cards: clients.cards, vault, refreshVault };
+    return [
+      { name: 'the heartbeat', everyMs: BEAT_MS, run: () => this.#beat() },
+      {
+        name: 'forwarding advices',
+        everyMs: FORWARD_MS,
+        run: async (signal) => {
+          while (
+            !signal.aborted &&
+            (await forwardAdvices(db, processors, pipeline.ranges, opener, { now: this.#now })) > 0
+          );
+        },
+      },
+      {
+        name: 'following messages of new cards',
+        everyMs: FOLLOW_MS,
+        run: async (signal) => void (await followUnfollowed(db, pipeline, opener, signal)),
+      },
+      {
+        name: 'asking again about messages left behind',
+        everyMs: RESOLVE_MS,
+        run: () => this.#resolve(opener),
+      },
+      { name: 'releasing expired holds', everyMs: EXPIRE_MS, run: (signal) => this.#releaseExpired(signal) },
+      { name: 'tidying', everyMs: TIDY_MS, run: () => this.#tidy() },
+    ];
+  }
+
+  async #beat(): Promise<void> {
+    const { counts } = this.pipeline;
+    await this.pipeline.refreshRanges();
+    await beat(this.#cell.db, {
+      process: this.#options.process,
+      networkSignedOn: this.#door.isSignedOn,
+      processorUp: this.processors.up(),
+      answered: counts.answered,
+      unrecorded: counts.unrecorded,
+      p99Ms: this.#latencies.quantile(0.99),
+    });
+    this.#beatMs = this.#now();
+    if (++this.#beats % STRETCH_BEATS === 0) this.#latencies.turn();
+  }
+
+  /** The first time all that is left behind: the process that left it may be the one before this one. */
+  async #resolve(opener: Parameters<typeof resolveRelaying>[3]): Promise<void> {
+    const olderThanMs = this.#resolvedOnce ? LEFT_BEHIND_MS : BEAT_MS;
+    const areUp = Object.values(this.processors.up()).every(Boolean);
+    await resolveRelaying(this.#cell.db, this.pipeline, this.processors, opener, {
+      olderThanMs,
+      now: this.#now(),
+    });
+    this.#resolvedOnce ||= areUp;
+  }
+
+  async #releaseExpired(signal: AbortSignal): Promise<void> {
+    const now = new Date(this.#now());
+    for (let released = HOLDS_A_TURN; released === HOLDS_A_TURN && !signal.aborted;)
+      released = await this.#cell.clients.ledger.releaseExpiredHolds({
+        now,
+        since: this.#expiredUpTo,
+        limit: HOLDS_A_TURN,
+      });
+    if (!signal.aborted) this.#expiredUpTo = now;
+  }
+
+  async #tidy(): Promise<void> {
+    const now = this.#now();
+    await forgetReversedAhead(this.#cell.db, new Date(now - AHEAD_KEPT_MS));
+    await forgetPeers(this.#cell.db, new Date(now - PEER_KEPT_MS));
+  }
+
+  async #recordLate({ message }: LinkAnswer): Promise<void> {
+    const { mti } = message;
+    const kind = kindOf(`${mti.slice(0, 2)}${Number(mti[2]) - 1}0`);
+    const [transmission, stan, code] = [7, 11, 39].map((field) => message.get(field));
+    if (!kind || kind === 'network_management' || !transmission || !stan || !code) return;
+    const acquirer = (message.get(32) ?? '').trim().replace(/^0+/, '');
+    const key = this.#lateCodes.keyOf({ kind, transmission, stan, acquirer, rrn: message.get(37) ?? '' });
+    await recordLateAnswer(this.#cell.db, key, code).catch((error: unknown) =>
+      this.#options.onTrouble?.('recording a late answer', error),
+    );
+  }
+}

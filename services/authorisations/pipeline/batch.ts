@@ -1,0 +1,163 @@
+import type { Pipeline } from '#runtime/database/database.ts';
+import type { MovementOutcome } from '#services/ledger/service.ts';
+import { type Usage, NO_USAGE, usageAfter, usageAfterReversal, usageAt } from '../decision/usage.ts';
+import { changeMessages, type Change, type MessageRecord, type MessageRows } from '../store/messages.ts';
+import { rememberReversedAhead } from '../store/reversed-ahead.ts';
+import { saveUsage } from '../store/usage.ts';
+import type { Entry, Movement } from './entry.ts';
+import { furtherMovement, type LedgerRows } from './ledger-rows.ts';
+import type { Reading } from './reading.ts';
+import type { Task } from './task.ts';
+
+/** The rows of one message in the call to the ledger: an inspection, where there is one, then what it moves. */
+export interface Asked {
+  readonly inspection: number | null;
+  /** How the account stood before; only asked for a clearing. */
+  readonly before: number | null;
+  readonly movements: readonly number[];
+}
+
+export const NOTHING_ASKED: Asked = { inspection: null, before: null, movements: [] };
+
+/**
+ * What a batch of messages comes to: the movements it asks of the ledger, and what it writes beside them. `ask`, then
+ * `move` once, then `book` for each message that ended well, in their order, then `write`.
+ */
+export class BatchWork {
+  readonly now: Date;
+  readonly #reading: Reading;
+  readonly #rows: LedgerRows;
+  readonly #records: MessageRecord[] = [];
+  readonly #changes = new Map<string, Change>();
+  readonly #ahead = new Map<string, number>();
+  readonly #usage = new Map<string, Usage>();
+  #outcomes: readonly MovementOutcome[] = [];
+
+  constructor(reading: Reading, rows: LedgerRows, now: Date) {
+    this.#reading = reading;
+    this.#rows = rows;
+    this.now = now;
+    rows.clear();
+  }
+
+  /** The usage of a card as it stands after what was booked so far. */
+  usageOf(cardId: string): Usage | null {
+    return this.#reading.usage.get(cardId) ?? null;
+  }
+
+  /** `inspect` asks whether a hold of the request's amount would fit, before anything of it is moved. */
+  ask(
+    task: Task,
+    entry: Entry | null,
+    { covered, inspect, approvalCode }: { covered: boolean; inspect: boolean; approvalCode: string | null },
+  ): Asked {
+    const { key } = task.codes;
+    const terms = { movementId: key, covered, approvalCode };
+    const inspection = inspect ? this.#rows.add(inspectionOf(task), task, terms) : null;
+    if (!entry) return { inspection, before: null, movements: [] };
+    const isClearing = task.request.kind === 'financial_advice' && entry.movements[0]?.kind === 'post';
+    const before = isClearing
+      ? this.#rows.add({ ...entry.movements[0], kind: 'inspect', holdId: null, amountMinor: 0 }, task, terms)
+      : null;
+    const movements = entry.movements.map((movement, i) => {
+      // The last one has the message's own key: it is the one that later messages are about.
+      const isLast = i === entry.movements.length - 1;
+      return this.#rows.add(movement, task, { ...terms, movementId: isLast ? key : furtherMovement(key) });
+    });
+    return { inspection, before, movements };
+  }
+
+  /** Asks whether a movement with this id has moved money: one of nothing is `already` done then. */
+  probe(task: Task, movementId: string): number {
+    const nothing: Movement = { ...inspectionOf(task), kind: 'post', amountMinor: 0, force: true };
+    return this.#rows.add(nothing, task, { movementId, covered: false, approvalCode: null, isProbe: true });
+  }
+
+  async move(): Promise<void> {
+    this.#outcomes = await this.#rows.move();
+  }
+
+  /** Moves back what requests that are not on record have moved, down to what their reversals leave. */
+  async takeBack(reversals: readonly Task[]): Promise<void> {
+    this.#rows.clear();
+    for (const task of reversals) {
+      const { direction, amountMinor, replacementMinor = 0 } = task.request;
+      const back: Movement = {
+        ...inspectionOf(task),
+        kind: direction === 'debit' ? 'refund' : 'post',
+        amountMinor: amountMinor - replacementMinor,
+        force: true,
+      };
+      const movementId = furtherMovement(task.codes.key);
+      this.#rows.add(back, task, { movementId, covered: false, approvalCode: null, isProbe: true });
+    }
+    await this.#rows.move();
+  }
+
+  outcome(line: number): MovementOutcome {
+    return this.#outcomes[line];
+  }
+
+  /** How the last movement of a message ended, or null when it moved nothing. */
+  verdictOf({ movements }: Asked): MovementOutcome['verdict'] | null {
+    const last = movements.at(-1);
+    return last === undefined ? null : this.#outcomes[last].verdict;
+  }
+
+  /** Enters what a message has changed beside the ledger, unless the ledger did not move for it. */
+  book(task: Task, entry: Entry, asked: Asked): void {
+    const verdict = this.verdictOf(asked);
+    for (const [key, change] of entry.changes) this.#changes.set(key, change);
+    if (entry.ahead && (verdict === 'no_hold' || verdict === null)) this.remember(entry.ahead);
+    const hasMoved = verdict === 'moved' || verdict === 'already' || verdict === 'covered';
+    if (!task.card || !entry.spending || !hasMoved) return;
+    // What was authorised has been counted then; what is cleared without that is counted now.
+    if (asked.before !== null && this.#outcomes[asked.before].heldMinor !== this.#lastOf(asked).heldMinor)
+      return;
+    const { cardId } = task.card;
+    const usage = usageAt(this.usageOf(cardId) ?? NO_USAGE, this.now);
+    const { spending } = entry;
+    const after =
+      spending.kind === 'spend'
+        ? usageAfter(usage, spending, this.now)
+        : usageAfterReversal(usage, spending, this.now);
+    this.#reading.usage.set(cardId, after);
+    this.#usage.set(cardId, after);
+  }
+
+  remember({ keys, leftMinor }: { keys: readonly string[]; leftMinor: number }): void {
+    for (const key of keys) this.#ahead.set(key, Math.min(leftMinor, this.#ahead.get(key) ?? leftMinor));
+  }
+
+  record(record: MessageRecord): void {
+    this.#records.push(record);
+  }
+
+  /** Sends everything; the commit travels with it. */
+  write(tx: Pipeline, rows: MessageRows, how: 'insert' | 'finish'): void {
+    if (this.#records.length > 0) {
+      rows.fill(this.#records);
+      rows[how](tx);
+    }
+    changeMessages(tx, this.#changes);
+    rememberReversedAhead(tx, this.#ahead, this.now);
+    saveUsage(tx, this.#usage);
+  }
+
+  #lastOf({ movements }: Asked): MovementOutcome {
+    return this.#outcomes[movements[movements.length - 1]];
+  }
+}
+
+/** Whether the account could cover a request, and whether it is in its currency; a credit needs no cover. */
+function inspectionOf({ request, card }: Task): Movement {
+  return {
+    kind: 'inspect',
+    cardId: card!.cardId,
+    accountId: card!.accountId,
+    holdId: null,
+    amountMinor: request.direction === 'debit' ? request.amountMinor : 0,
+    currency: request.currency,
+    force: false,
+  };
+}

@@ -1,0 +1,125 @@
+import type { Client } from '#declare/service.ts';
+import type { ledger } from '#services/ledger/service.ts';
+import type { cards } from '#services/cards/service.ts';
+import type { Vault } from '#runtime/vault/vault.ts';
+import { MessageRows } from '../store/messages.ts';
+import { LedgerRows } from './ledger-rows.ts';
+import { MessageCodes } from './message-codes.ts';
+import { CardFinder, Reader } from './reading.ts';
+import type { Step, Task } from './task.ts';
+
+export const BATCH_MAX = 256;
+
+/** What a lane works with: coders and columns keep their buffers from batch to batch. */
+export interface Tools {
+  readonly codes: MessageCodes;
+  readonly cards: CardFinder;
+  readonly reader: Reader;
+  readonly ledger: LedgerRows;
+  readonly rows: MessageRows;
+}
+
+export const makeTools = (
+  vault: Vault,
+  clients: { readonly cards: Client<typeof cards>; readonly ledger: Client<typeof ledger> },
+  { holdDays }: { holdDays: number },
+): Tools => ({
+  codes: new MessageCodes(vault),
+  cards: new CardFinder(clients.cards),
+  reader: new Reader(),
+  ledger: new LedgerRows(clients.ledger, { holdDays }),
+  rows: new MessageRows(),
+});
+
+/** Steps in the order in which they get their turn. */
+const STEPS: readonly Step[] = ['answered', 'silent', 'arrived'];
+
+/**
+ * A queue of messages that are worked a batch at a time: at once when nothing is under way, and while a batch is, the
+ * next one gathers. So batches are as large as the load makes them. A batch holds messages of one step, and the steps
+ * take turns. Messages of one card are always in one lane.
+ */
+export class Lane {
+  readonly tools: Tools;
+  readonly #work: (lane: Lane, batch: Task[]) => Promise<void>;
+  readonly #waiting: Record<Step, Task[]> = { answered: [], silent: [], arrived: [] };
+  #under: readonly Task[] = [];
+  /** When the batch under way began, by a clock that only moves forward; Infinity when there is none. */
+  #since = Infinity;
+  #isRunning = false;
+  #turn = 0;
+
+  constructor(tools: Tools, work: (lane: Lane, batch: Task[]) => Promise<void>) {
+    this.tools = tools;
+    this.#work = work;
+  }
+
+  get size(): number {
+    return STEPS.reduce((size, step) => size + this.#waiting[step].length, this.#under.length);
+  }
+
+  get waiting(): Task[] {
+    return STEPS.flatMap((step) => this.#waiting[step]);
+  }
+
+  get underWay(): readonly Task[] {
+    return this.#under;
+  }
+
+  /** For how long the batch under way has been. */
+  busyMs(now: number): number {
+    return this.#since === Infinity ? 0 : now - this.#since;
+  }
+
+  add(task: Task): void {
+    this.#waiting[task.step].push(task);
+    this.#run();
+  }
+
+  /** For messages of one step that could not be taken to their end: they come before all others of it. */
+  putBack(tasks: readonly Task[]): void {
+    if (tasks.length === 0) return;
+    const { step } = tasks[0];
+    this.#waiting[step] = [...tasks, ...this.#waiting[step]];
+    this.#run();
+  }
+
+  /** Takes out what waits and is wanted. */
+  take(isWanted: (task: Task) => boolean): Task[] {
+    const taken: Task[] = [];
+    for (const step of STEPS) {
+      const wanted = this.#waiting[step].filter(isWanted);
+      if (wanted.length === 0) continue;
+      taken.push(...wanted);
+      this.#waiting[step] = this.#waiting[step].filter((task) => !isWanted(task));
+    }
+    return taken;
+  }
+
+  #run(): void {
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    // What else came with the same bytes belongs into the same batch.
+    setImmediate(() => void this.#loop());
+  }
+
+  async #loop(): Promise<void> {
+    for (let batch = this.#next(); batch.length > 0; batch = this.#next()) {
+      this.#under = batch;
+      this.#since = performance.now();
+      await this.#work(this, batch);
+      this.#under = [];
+      this.#since = Infinity;
+    }
+    this.#isRunning = false;
+  }
+
+  /** Messages of the step whose turn it is, or of the next one that has some. */
+  #next(): Task[] {
+    for (let i = 0; i < STEPS.length; i++) {
+      const waiting = this.#waiting[STEPS[this.#turn++ % STEPS.length]];
+      if (waiting.length > 0) return waiting.splice(0, BATCH_MAX);
+    }
+    return [];
+  }
+}
