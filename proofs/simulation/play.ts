@@ -1,0 +1,615 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Client } from '#declare/service.ts';
+import { type Cell, openCell } from '#delivery/cells/open-cell.ts';
+import { clientFor } from '#runtime/calls.ts';
+import { serveLedger } from '#services/ledger/main.ts';
+import type { ledger } from '#services/ledger/service.ts';
+import { openDatabase, type Database } from '#runtime/database/database.ts';
+import type { Message } from '#runtime/iso8583/message.ts';
+import { Book } from '#simulators/processor/book.ts';
+import { Processor } from '#simulators/processor/processor.ts';
+import { ProcessorServer } from '#simulators/processor/processor-server.ts';
+import { readPortfolio } from '#simulators/portfolio/read-portfolio.ts';
+import { assertLedgerLaws } from '#tools/testing/books.ts';
+import { endOf, type Running } from '../lab/command.ts';
+import { join } from 'node:path';
+import type { ProofCell } from '../lab/proof-cell.ts';
+import { Random } from '../lab/random.ts';
+import { sealFile } from '../lab/seal-file.ts';
+import { waitFor } from '../lab/wait.ts';
+import { History } from './history.ts';
+import { type Balance, HOLD_MS, Model } from './model.ts';
+import {
+  drawCards,
+  OPENED_MS,
+  OWN_RANGE,
+  portfolioText,
+  RELAYED_RANGE,
+  type SimulatedAccount,
+  type SimulatedCard,
+  type SimulatedHold,
+  SMALL,
+  type StatedHold,
+} from './portfolio.ts';
+import type { Sent } from './purchase.ts';
+import { SimulatedProcess } from './simulated-process.ts';
+import { type Sending, Traffic } from './traffic.ts';
+
+export interface Plan {
+  readonly seed: number;
+  readonly steps: number;
+  readonly cards: number;
+}
+
+/** What a simulation came to. */
+export interface Tally {
+  messages: number;
+  asked: number;
+  /** Answers like 96, after which the same message is sent again. */
+  askedAgain: number;
+  kills: number;
+  crashes: number;
+  cuts: number;
+  jumps: number;
+  processorFaults: number;
+  deltas: number;
+  expired: number;
+  checkpoints: number;
+}
+
+/** A law that was broken, with what led to it. */
+export class Broken extends Error {
+  readonly history: readonly string[];
+
+  constructor(message: string, history: readonly string[]) {
+    super(message);
+    this.name = 'Broken';
+    this.history = history;
+  }
+}
+
+const MINUTE_MS = 60_000;
+const DAY_MS = 86_400_000;
+/** How long a burst is waited for before what is silent counts as unanswered. */
+const BURST_MS_MAX = 1_500;
+const DELTA_MS_MAX = 120_000;
+const SETTLE_MS_MAX = 45_000;
+const ROUNDS_MAX = 40;
+const CHECKPOINT_STEPS = 20;
+const PROCESSES = 2;
+/** Holds of a file outlive every simulation, but for jumps of the clock beyond them. */
+const FILE_HOLDS_MS = OPENED_MS + 6 * DAY_MS;
+const POINTS = ['message:moved', 'message:recorded', 'message:answered', 'message:followed'] as const;
+
+/** The full file of a simulation with so many cards: the same for every seed, so that a cell can be set back to it. */
+export function fullFile(tenant: string, count: number): { cards: SimulatedCard[]; text: Buffer } {
+  const cards = drawCards(count, new Random(count));
+  const holds = cards.flatMap((card) =>
+    card.holds.map((hold) => ({ ...hold, card, expiresMs: FILE_HOLDS_MS })),
+  );
+  const stated = cards.map((card) => ({ card, postedMinor: card.account.postedMinor }));
+  return { cards, text: portfolioText({ tenant, sequence: 1, asOfMs: OPENED_MS }, stated, holds) };
+}
+
+export async function bringFile(cell: ProofCell, text: Buffer, name: string): Promise<Running> {
+  const path = join(cell.lab.folder, name);
+  await sealFile(path, text, {
+    signingKey: cell.tenantKey,
+    to: cell.keys.cell.map((key) => key.toPublic()),
+  });
+  return cell.lab.start(['migrate', 'start', path, '--cell', cell.text, '--wait', '--json']);
+}
+
+/** One history of messages and faults on a cell that has had its full file. */
+export class Simulation {
+  readonly tally: Tally = {
+    messages: 0,
+    asked: 0,
+    askedAgain: 0,
+    kills: 0,
+    crashes: 0,
+    cuts: 0,
+    jumps: 0,
+    processorFaults: 0,
+    deltas: 0,
+    expired: 0,
+    checkpoints: 0,
+  };
+  readonly #cell: ProofCell;
+  readonly #plan: Plan;
+  readonly #random: Random;
+  readonly #faults: Random;
+  readonly #cards: readonly SimulatedCard[];
+  readonly #accounts: readonly SimulatedAccount[];
+  readonly #model: Model;
+  readonly #traffic: Traffic;
+  readonly #history = new History();
+  readonly #unanswered = new Set<Sent>();
+  readonly #processes: (SimulatedProcess | null)[] = Array.from({ length: PROCESSES }, () => null);
+  readonly #starting = new Set<Promise<void>>();
+  /** Holds of the file that is on its way. */
+  readonly #later: { card: SimulatedCard; expiresMs: number; hold: SimulatedHold }[] = [];
+  #admin!: Database;
+  #opened!: Cell;
+  #ledger!: Client<typeof ledger>;
+  #processor!: ProcessorServer;
+  /** The clock of the network; that of the cell and of the earlier processor is `skew` away from it. */
+  #atMs = OPENED_MS + MINUTE_MS;
+  #skewMs = 0;
+  #skewEnds = 0;
+  #delta: { asOfMs: number; begins: number; text: Buffer; running: Running | null } | null = null;
+  #sequence = 1;
+  #isEnding = false;
+  #isOver = false;
+  #failure: Broken | null = null;
+
+  constructor(cell: ProofCell, plan: Plan) {
+    this.#cell = cell;
+    this.#plan = plan;
+    this.#random = new Random(plan.seed);
+    this.#faults = new Random(plan.seed ^ 0x5eed);
+    const { cards } = fullFile(cell.name.tenant, plan.cards);
+    this.#cards = cards;
+    this.#accounts = [...new Set(cards.map(({ account }) => account))];
+    this.#model = new Model(cards, FILE_HOLDS_MS);
+    this.#traffic = new Traffic(this.#random, cards);
+  }
+
+  /** Throws Broken when a law does not hold. */
+  async run(): Promise<void> {
+    try {
+      await this.#begin();
+      for (let step = 1; step <= this.#plan.steps; step++) {
+        this.#history.step = step;
+        await this.#step(step);
+      }
+      await this.#end();
+    } finally {
+      await this.#close();
+    }
+  }
+
+  async #begin(): Promise<void> {
+    const { lab, database } = this.#cell;
+    const url = new URL((await lab.server()).adminUrl);
+    url.pathname = `/${database}`;
+    this.#admin = openDatabase(url.href, { connections: 2, applicationName: 'proof' });
+    this.#opened = await openCell(await lab.server(), lab.home, this.#cell.name);
+    this.#ledger = clientFor(serveLedger(this.#opened.connect('ledger', 1)), 'authorisations');
+    const { text } = fullFile(this.#cell.name.tenant, this.#plan.cards);
+    const book = Book.of(await readPortfolio([text]));
+    const now = () => this.#cellMs;
+    this.#processor = await ProcessorServer.start({ processor: new Processor({ book, now }), now });
+    await this.#admin.run`
+      insert into authorisations.ranges
+        (prefix, mode, processor, budget_ms, stand_in_amount_minor, stand_in_count)
+      values (${OWN_RANGE}, 'own', null, 2000, null, null),
+             (${RELAYED_RANGE}, 'relay', ${`127.0.0.1:${this.#processor.port}`}, 250, ${SMALL}, 30)`;
+    await Promise.all(this.#processes.map((_, i) => this.#start(i)));
+  }
+
+  get #cellMs(): number {
+    return this.#atMs + this.#skewMs;
+  }
+
+  #setClocks(): void {
+    for (const process of this.#processes) process?.setClock(this.#cellMs);
+  }
+
+  /** Starts a serving process; every other one is to die by itself, at a place of its work. */
+  async #start(slot: number): Promise<void> {
+    const dies = !this.#isEnding && this.#faults.between(1, 100) <= 60;
+    const crashAt = dies ? `${this.#faults.pick(POINTS)}#${this.#faults.between(3, 60)}` : null;
+    const { lab, text } = this.#cell;
+    const started = await SimulatedProcess.start({
+      home: lab.home,
+      cell: text,
+      environment: lab.environment,
+      nowMs: this.#cellMs,
+      crashAt,
+    });
+    this.#processes[slot] = started;
+    started.setClock(this.#cellMs);
+    void started.ended.then((signal) => {
+      this.#processes[slot] = null;
+      if (this.#isOver) return;
+      if (signal !== 'SIGKILL')
+        this.#failure ??= new Broken(`a serving process ended by itself: ${started.said}`, []);
+      if (started.wasKilled) this.tally.kills++;
+      else this.tally.crashes++;
+      this.#history.event(`process ${slot} died${started.wasKilled ? '' : ` at ${crashAt}`}`);
+      const next = this.#start(slot).catch((error: unknown) => {
+        if (!this.#isOver) this.#failure ??= new Broken(String(error), []);
+      });
+      this.#starting.add(next);
+      void next.finally(() => this.#starting.delete(next));
+    });
+  }
+
+  async #step(step: number): Promise<void> {
+    if (this.#failure) throw this.#failure;
+    this.#atMs += this.#faults.between(100, 3_000);
+    if (step >= this.#skewEnds && this.#skewMs !== 0) {
+      await this.#checkpoint('before the clock is right again');
+      this.#skewMs = 0;
+      this.#history.event('the clock is right again');
+    }
+    this.#setClocks();
+    await this.#deltaStep(step);
+    const sendings = this.#traffic.burst({
+      atMs: this.#atMs,
+      cellMs: this.#cellMs,
+      notBeforeMs: this.#delta?.asOfMs ?? null,
+    });
+    for (const sent of this.#unanswered)
+      if (this.#random.between(1, 3) === 1) sendings.push({ sent, how: 'marked' });
+    const burst = this.#send(sendings);
+    await this.#fault(step);
+    if (step % 3 === 0) await this.#laws();
+    await burst;
+    if (step % CHECKPOINT_STEPS === 0) await this.#checkpoint('in its midst');
+  }
+
+  async #send(sendings: readonly Sending[]): Promise<void> {
+    const late = new AbortController();
+    const answers = sendings.flatMap((sending) =>
+      sending.isDoubled ? [this.#ask(sending, 0), this.#ask(sending, 1)] : [this.#ask(sending)],
+    );
+    await Promise.race([
+      Promise.all(answers),
+      pause(BURST_MS_MAX, undefined, { signal: late.signal }).catch(() => {}),
+    ]);
+    late.abort();
+  }
+
+  async #ask({ sent, how }: Sending, slot = this.#random.between(0, PROCESSES - 1)): Promise<void> {
+    const process = this.#processes[slot] ?? this.#processes.find((each) => each !== null);
+    if (sent.asked === 0) this.tally.messages++;
+    sent.asked++;
+    this.tally.asked++;
+    if (how !== 'altered' && !sent.final) this.#unanswered.add(sent);
+    const account = sent.purchase.card.account.id;
+    const message = variantOf(sent.message, how, this.#cards);
+    this.#history.message(account, `${how} to ${slot}:`, message);
+    const answer = process ? await process.ask(message) : null;
+    if (!answer || this.#isOver) return;
+    this.#history.message(account, 'answer', answer);
+    if (how === 'altered') this.#judgeAltered(sent, answer);
+    else this.#take(sent, answer);
+  }
+
+  #take(sent: Sent, answer: Message): void {
+    const had = sent.final;
+    sent.said.push({ code: answer.get(39)!, approval: answer.get(38) });
+    const { final } = sent;
+    const account = sent.purchase.card.account.id;
+    if (sent.differing.length > 0 && final)
+      this.#failure ??= new Broken(
+        `one message was answered ${sent.said.map(({ code, approval }) => `${code} ${approval ?? ''}`.trim()).join(', ')}`,
+        this.#history.about(account),
+      );
+    if (!final) this.tally.askedAgain++;
+    if (!final || had?.code === final.code) return;
+    this.#unanswered.delete(sent);
+    this.#model.enter(sent.answered(final));
+  }
+
+  #judgeAltered({ purchase }: Sent, answer: Message): void {
+    const code = answer.get(39)!;
+    if (code === '94' || code === '96' || code === '91') return;
+    this.#failure ??= new Broken(
+      `a message that came again with other content was answered ${code}`,
+      this.#history.about(purchase.card.account.id),
+    );
+  }
+
+  /** Something breaks while the burst is under way. */
+  async #fault(step: number): Promise<void> {
+    const faults = this.#faults;
+    const choice = faults.between(1, 100);
+    await pause(faults.between(0, 12));
+    if (choice <= 4) {
+      const victim = faults.pick(this.#processes);
+      victim?.kill();
+    } else if (choice <= 10 && !this.#delta) {
+      this.tally.cuts++;
+      this.#history.event('connections to the database are cut');
+      const share = faults.pick([1, 2, 3]);
+      await this.#admin.rows`
+        select pg_terminate_backend(pid) from pg_stat_activity
+         where datname = current_database() and pid % ${share} = 0
+           and application_name in ('relevo authorisations', 'relevo ledger', 'relevo cards')`;
+    } else if (choice <= 15 && this.#skewMs === 0) {
+      this.tally.jumps++;
+      this.#skewMs = faults.pick([-2 * 60 * MINUTE_MS, -MINUTE_MS, 10 * MINUTE_MS, DAY_MS, 8 * DAY_MS]);
+      // What a file brings meanwhile is not to have expired before it is here.
+      if (this.#delta) this.#skewMs = Math.min(this.#skewMs, DAY_MS);
+      this.#skewEnds = step + faults.between(1, 8);
+      this.#history.event(`the clock jumps by ${this.#skewMs / MINUTE_MS} minutes`);
+      this.#setClocks();
+    } else if (choice <= 22) {
+      this.tally.processorFaults++;
+      const what = faults.pick(['slow', 'mute', 'cut', 'refuse', 'deaf'] as const);
+      this.#history.event(`the earlier processor: ${what}`);
+      const forMs = faults.between(500, 6_000);
+      if (what === 'slow') this.#processor.slow(forMs, { fixedMs: 200, jitterMs: 150 });
+      else if (what === 'cut') this.#processor.cutConnections();
+      else if (what === 'refuse') await this.#processor.refuse(faults.between(100, 800));
+      else this.#processor[what](forMs);
+    }
+  }
+
+  /** Everything is answered, then the balances have to be those of the model. */
+  async #checkpoint(why: string): Promise<void> {
+    await this.#quiesce();
+    await this.#expire();
+    await this.#laws();
+    // What a file states that is on its way is here in part.
+    if (!this.#delta) await this.#compare(this.#accounts.filter(({ isRelayed }) => !isRelayed));
+    this.tally.checkpoints++;
+    this.#history.event(`books looked at ${why}`);
+  }
+
+  async #quiesce(): Promise<void> {
+    for (let round = 1; this.#unanswered.size > 0; round++) {
+      if (this.#failure) throw this.#failure;
+      if (round > ROUNDS_MAX) {
+        const [sent] = this.#unanswered;
+        throw new Broken(
+          `a message is not answered, however often it is repeated (${sent.said.map(({ code }) => code).join(', ') || 'silence'})`,
+          this.#history.about(sent.purchase.card.account.id),
+        );
+      }
+      if (this.#processes.every((each) => each === null)) await Promise.all(this.#starting);
+      this.#atMs += 500;
+      this.#setClocks();
+      await this.#send([...this.#unanswered].map((sent) => ({ sent, how: 'marked' as const })));
+      if (round > 3) await pause(100);
+    }
+    if (this.#failure) throw this.#failure;
+  }
+
+  /** As the serving processes do it now and then. */
+  async #expire(): Promise<void> {
+    const nowMs = this.#cellMs;
+    const limit = 1_000;
+    for (let released = limit; released === limit;) {
+      released = await this.#ledger.releaseExpiredHolds({ now: new Date(nowMs), limit });
+      this.tally.expired += released;
+    }
+    this.#model.expire(nowMs);
+    this.#processor.processor.book.expire(nowMs);
+  }
+
+  async #laws(): Promise<void> {
+    try {
+      await assertLedgerLaws({ admin: this.#admin });
+    } catch (error) {
+      throw new Broken(String((error as Error).message), this.#history.about(''));
+    }
+    const overdrawn = await this.#admin.rows<{ id: string; available: string }>`
+      select external_account_id as id, (posted_minor - held_minor + credit_limit_minor)::text as available
+        from ledger.accounts
+       where posted_minor - held_minor + credit_limit_minor < 0 and external_account_id is not null`;
+    for (const { id, available } of overdrawn) {
+      const account = this.#accounts.find((each) => each.id === id)!;
+      if (account.isRelayed || this.#mayBeOverdrawn(account)) continue;
+      throw new Broken(`${id}: ${available} available, and no advice took it`, this.#history.about(id));
+    }
+  }
+
+  /** Also by an advice that is still on its way to an answer. */
+  #mayBeOverdrawn({ id }: SimulatedAccount): boolean {
+    if (this.#model.forced.has(id)) return true;
+    return [...this.#unanswered].some(({ purchase }) => purchase.card.account.id === id);
+  }
+
+  async #compare(accounts: readonly SimulatedAccount[]): Promise<void> {
+    const here = new Map(
+      (
+        await this.#admin.rows<{ id: string; posted: bigint; held: bigint }>`
+          select external_account_id as id, posted_minor as posted, held_minor as held from ledger.accounts
+           where external_account_id is not null`
+      ).map(({ id, posted, held }) => [id, { postedMinor: Number(posted), heldMinor: Number(held) }]),
+    );
+    for (const account of accounts) {
+      const should = this.#model.balanceOf(account);
+      const is = here.get(account.id);
+      if (is && isEqual(is, should)) continue;
+      throw new Broken(
+        `${account.id} should have ${told(should)} and has ${is ? told(is) : 'no account'}`,
+        this.#history.about(account.id, await this.#purchasesNotRight(account)),
+      );
+    }
+  }
+
+  /** A file that speaks of a moment and comes in a little later, while messages go on. */
+  async #deltaStep(step: number): Promise<void> {
+    const { steps } = this.#plan;
+    const third = Math.floor(steps / 3);
+    if (!this.#delta && this.#skewMs === 0 && third > 3 && step % third === third - 2) {
+      await this.#checkpoint('as the delta speaks of them');
+      this.#atMs = Math.ceil((this.#atMs + 1) / 1000) * 1000;
+      const asOfMs = this.#atMs;
+      this.#delta = {
+        asOfMs,
+        begins: step + this.#faults.between(0, 4),
+        text: this.#deltaText(asOfMs),
+        running: null,
+      };
+      this.#history.event(`a delta speaks of ${new Date(asOfMs).toISOString()}`);
+      this.#setClocks();
+    }
+    const delta = this.#delta;
+    if (!delta) return;
+    if (!delta.running) {
+      if (step < delta.begins) return;
+      this.#history.event('the delta begins');
+      delta.running = await bringFile(
+        this.#cell,
+        delta.text,
+        `delta-${this.#plan.seed}-${this.#sequence}.gpg`,
+      );
+      return;
+    }
+    if (delta.running.hasEnded()) await this.#endDelta();
+  }
+
+  #deltaText(asOfMs: number): Buffer {
+    const faults = this.#faults;
+    this.#sequence++;
+    const accounts = this.#accounts.filter((each) => !each.isRelayed && faults.between(1, 3) > 1);
+    const by = new Map(accounts.map((account) => [account, faults.pick([0, 0, 150, 700])]));
+    const stated = this.#cards
+      .filter(({ account }) => by.has(account))
+      .map((card) => ({
+        card,
+        postedMinor: this.#model.balanceOf(card.account).postedMinor + by.get(card.account)!,
+      }));
+    for (const [account, more] of by) this.#model.state(account, more);
+    const holds: StatedHold[] = this.#cards
+      .filter(({ account }) => by.has(account) && faults.between(1, 3) === 1)
+      .map((card, i) => ({
+        card,
+        id: `later-${this.#sequence}-${i}`,
+        amountMinor: 10,
+        rrn: `8${this.#sequence}${String(i).padStart(10, '0')}`,
+        stan: `8${this.#sequence % 10}${String(i).padStart(4, '0')}`,
+        approvalCode: `L${this.#sequence % 10}${String(i).padStart(4, '0')}`,
+        expiresMs: asOfMs + HOLD_MS,
+      }));
+    for (const { card, expiresMs, ...hold } of holds) {
+      this.#later.push({ card, expiresMs, hold });
+      this.#model.forced.add(card.account.id); // nobody asks whether a hold of a file fits
+    }
+    holds.push(...this.#model.openHolds().filter(({ card }) => by.has(card.account)));
+    const names = { tenant: this.#cell.name.tenant, sequence: this.#sequence, asOfMs };
+    return portfolioText(names, stated, holds);
+  }
+
+  async #endDelta(): Promise<void> {
+    const delta = this.#delta!;
+    const ended = await endOf(delta.running!, DELTA_MS_MAX);
+    if (ended?.code !== 0)
+      throw new Error(`the delta did not come in: ${ended ? ended.stdout + ended.stderr : 'it hung'}`);
+    this.#delta = null;
+    this.tally.deltas++;
+    this.#history.event('the delta is in');
+    for (const { card, expiresMs, hold } of this.#later.splice(0)) {
+      this.#model.takeHold(card, hold, expiresMs);
+      this.#traffic.takeHold(card, hold);
+    }
+  }
+
+  async #end(): Promise<void> {
+    this.#history.step++;
+    this.#isEnding = true;
+    if (this.#delta) {
+      this.#delta.running ??= await bringFile(this.#cell, this.#delta.text, `delta-${this.#plan.seed}.gpg`);
+      await this.#endDelta();
+    }
+    await this.#processor.behave();
+    await this.#checkpoint('before the last messages');
+    this.#skewMs = 0;
+    this.#atMs += MINUTE_MS;
+    this.#setClocks();
+    const clocks = { atMs: this.#atMs, cellMs: this.#cellMs, notBeforeMs: null };
+    await this.#send(this.#traffic.heldBack(clocks));
+    await this.#quiesce();
+    await this.#send(this.#traffic.givenUp(clocks));
+    await this.#quiesce();
+    const isSettled = await waitFor(
+      async () => {
+        this.#atMs += 2_000;
+        this.#setClocks();
+        const [{ left }] = await this.#admin.rows<{ left: number }>`
+          select count(*)::int4 as left from authorisations.messages
+           where state <> 'done' or advice_due_at is not null`;
+        return left === 0;
+      },
+      { msMax: SETTLE_MS_MAX, everyMs: 50 },
+    );
+    if (!isSettled)
+      throw new Broken(`not settled with the earlier processor: ${await this.#unsettled()}`, []);
+    await this.#expire();
+    await this.#laws();
+    await this.#compare(this.#accounts);
+    await this.#compareBook();
+  }
+
+  async #unsettled(): Promise<string> {
+    const left = await this.#admin.rows<Record<string, unknown>>`
+      select kind, state, response_code, received_at, advice_due_at, advice_attempts from authorisations.messages
+       where state <> 'done' or advice_due_at is not null order by received_at limit 5`;
+    return `${JSON.stringify(left)} at ${new Date(this.#cellMs).toISOString()}`;
+  }
+
+  /** The earlier processor has been told of everything. */
+  async #compareBook(): Promise<void> {
+    const { book } = this.#processor.processor;
+    for (const account of this.#accounts.filter(({ isRelayed }) => isRelayed)) {
+      const is = book.accounts.get(account.id)!;
+      const should = this.#model.balanceOf(account);
+      if (!isEqual(is, should))
+        throw new Broken(
+          `${account.id} has ${told(should)} here and ${told(is)} in the earlier processor's book`,
+          this.#history.about(
+            account.id,
+            differing(this.#model.heldByPurchase(account), heldInBook(book, account)),
+          ),
+        );
+    }
+  }
+
+  /** Those whose holds are not what they should be, by RRN. */
+  async #purchasesNotRight({ id, ...account }: SimulatedAccount): Promise<string[]> {
+    const held = await this.#admin.rows<{ rrn: string; minor: number }>`
+      select rrn, sum(amount_minor)::float8 as minor from ledger.holds join ledger.accounts using (account_id)
+       where external_account_id = ${id} and closed_at is null group by rrn`;
+    const here = new Map(held.map(({ rrn, minor }) => [rrn, minor]));
+    return differing(this.#model.heldByPurchase({ id, ...account }), here);
+  }
+
+  async #close(): Promise<void> {
+    this.#isEnding = true;
+    this.#isOver = true;
+    this.#delta?.running?.kill();
+    await Promise.all(this.#starting);
+    const living = this.#processes.filter((each) => each !== null);
+    for (const process of living) process.kill();
+    await Promise.all(living.map(({ ended }) => ended));
+    await this.#processor?.close();
+    await Promise.all([this.#admin?.close(), this.#opened?.close()]);
+  }
+}
+
+function heldInBook(book: Book, { id }: SimulatedAccount): Map<string, number> {
+  const held = new Map<string, number>();
+  for (const { account, rrn, remainingMinor } of book.openHolds())
+    if (account.id === id) held.set(rrn, (held.get(rrn) ?? 0) + remainingMinor);
+  return held;
+}
+
+const differing = (a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>): string[] =>
+  [...new Set([...a.keys(), ...b.keys()])].filter((key) => (a.get(key) ?? 0) !== (b.get(key) ?? 0));
+
+const isEqual = (a: Balance, b: Balance): boolean =>
+  a.postedMinor === b.postedMinor && a.heldMinor === b.heldMinor;
+
+const told = ({ postedMinor, heldMinor }: Balance): string => `${postedMinor} posted, ${heldMinor} held`;
+
+/** A message as it is sent this time. */
+function variantOf(message: Message, how: Sending['how'], cards: readonly SimulatedCard[]): Message {
+  if (how === 'first' || how === 'again') return message;
+  const variant = message.copy();
+  if (how === 'marked') {
+    variant.mti = `${variant.mti.slice(0, 3)}1`;
+    return variant;
+  }
+  const others = cards.filter(({ pan }) => pan !== variant.get(2));
+  if (Number(variant.get(4)) % 4 === 0 && others.length > 0) {
+    const same = others.filter(({ pan }) => pan.slice(0, 6) === variant.get(2)!.slice(0, 6));
+    return variant.set(2, (same[0] ?? others[0]).pan);
+  }
+  return variant.set(4, String(Number(variant.get(4)) + 1).padStart(12, '0'));
+}
