@@ -43,7 +43,7 @@ about 6 GB of disk (TMPDIR says where) and a quarter of an hour or more.`,
     .action(async ({ json, ...flags }: MigrationFlags) => {
       const { benchMigration } = await import('./migration/migration.ts');
       const { showMigration } = await import('./migration/report.ts');
-      const { Workspace } = await import('./migration/workspace.ts');
+      const { Workspace } = await import('./lab/workspace.ts');
       const { SETTINGS } = await import('./migration/card-by-card/calibrate.ts');
       const options = {
         ...flags,
@@ -84,6 +84,70 @@ Examples:
     });
 }
 
+interface AuthorisationFlags {
+  cards: number;
+  runs: number;
+  seconds: number;
+  inFlight: number;
+  openRate: number;
+  baseRate: number;
+  migratedCards: number;
+  json?: string;
+}
+
+function authorisationsCommand(): Command {
+  return new Command('authorisations')
+    .description('answers a card network over ISO 8583, beside one transaction for each request')
+    .option('--cards <n>', 'cards of the cell', wholeNumber(100, 80_000_000), 100_000)
+    .option('--runs <n>', 'rounds; the median counts', wholeNumber(1, 100), 3)
+    .option('--seconds <n>', 'how long each stretch lasts', wholeNumber(1, 3600), 8)
+    .option(
+      '--in-flight <n>',
+      'messages under way at once when the most is looked for',
+      wholeNumber(1, 100_000),
+      256,
+    )
+    .option('--open-rate <n>', 'messages a second of the steady stretch', wholeNumber(1, 100_000), 5000)
+    .option(
+      '--base-rate <n>',
+      'messages a second before the step to five times as many',
+      wholeNumber(1, 20_000),
+      1000,
+    )
+    .option(
+      '--migrated-cards <n>',
+      'cards of the migration beside it; 0 for none',
+      wholeNumber(0, 80_000_000),
+      200_000,
+    )
+    .option(...JSON_FILE)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ npm run bench -- authorisations
+  $ npm run bench -- authorisations --cards 20000 --runs 1 --seconds 3 --migrated-cards 20000     a first look
+  $ npm run bench -- authorisations --json authorisations.json
+
+It works in a temporary home with a database server of its own and leaves nothing behind. The network runs on the
+same machine and its processor time is shown too.`,
+    )
+    .action(async ({ json, ...flags }: AuthorisationFlags) => {
+      const { benchAuthorisations } = await import('./authorisations/authorisations.ts');
+      const { showAuthorisations } = await import('./authorisations/report.ts');
+      const { Workspace } = await import('./lab/workspace.ts');
+      const workspace = await Workspace.open();
+      cleanUpOnSignals(() => workspace.close());
+      let result;
+      try {
+        result = await benchAuthorisations({ ...flags, connections: [4, 8, 16, 32] }, workspace);
+      } finally {
+        await workspace.close();
+      }
+      await conclude(result, showAuthorisations(result), json);
+    });
+}
+
 let isCutShort = false;
 
 /** A benchmark that is cut short leaves nothing behind either. Children get a terminal's Ctrl-C by themselves. */
@@ -106,6 +170,7 @@ const program = new Command('npm run bench --')
   .addHelpText('after', '\nFigures depend on the machine: compare only what one command measured in one run.')
   .showHelpAfterError('(--help shows how it is used)')
   .addCommand(migrationCommand())
+  .addCommand(authorisationsCommand())
   .addCommand(keyedHashesCommand())
   .action(() => program.outputHelp());
 

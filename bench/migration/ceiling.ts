@@ -2,8 +2,8 @@ import pg from 'pg';
 import { databaseName, parseCellName } from '#delivery/cells/cell-name.ts';
 import { readAllSettings } from '#delivery/local/settings.ts';
 import { withServer } from '#runtime/postgres/server.ts';
-import { runAsContender, type Measure } from './contender.ts';
-import { databaseUrl } from './database-url.ts';
+import { runAsContender, type Measure } from '../lab/contender.ts';
+import { databaseUrl } from '../lab/database-url.ts';
 import {
   describeTables,
   insertSlice,

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { stripVTControlCharacters } from 'node:util';
 import { benchMigration } from './migration.ts';
 import { showMigration } from './report.ts';
-import { Workspace } from './workspace.ts';
+import { Workspace } from '../lab/workspace.ts';
 
 // Three hundred cards say nothing about speed; this is about every figure being there and standing for something.
 test('the migration benchmark measures every way on the same rows and leaves nothing behind', async () => {

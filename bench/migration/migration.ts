@@ -13,13 +13,13 @@ import { say } from '../say.ts';
 import { ratios, sizesUpTo, type Summary } from '../statistics.ts';
 import { calibrate, CARD_BY_CARD, type Trial } from './card-by-card/calibrate.ts';
 import type { CardByCardOptions, CardByCardSetting } from './card-by-card/card-by-card.ts';
-import { runContender } from './contender.ts';
+import { runContender } from '../lab/contender.ts';
 import { type Growth, growthRow } from './growth.ts';
 import { runRealCommand, TENANT_ROLE } from './real-command.ts';
 import { type StageRow, stageRows } from './stage-table.ts';
 import type { StagesResult } from './stages.ts';
 import { type Verdict, verdictOn } from './verdict.ts';
-import { type PortfolioFile, SEED, type Workspace } from './workspace.ts';
+import { type PortfolioFile, SEED, type Workspace } from '../lab/workspace.ts';
 
 export interface MigrationBenchOptions {
   readonly cards: number;

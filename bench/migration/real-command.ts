@@ -1,14 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
 import { cellText } from '#delivery/cells/cell-name.ts';
 import type { MigrationReport } from '#services/migrations/books/report.ts';
+import { RELEVO } from '../lab/run-relevo.ts';
 import type { Measured } from '../meter/meter.ts';
-import type { PortfolioFile, Workspace } from './workspace.ts';
-
-/** The entry point as an operator types it: it sets the flags under which memory stays small. */
-const RELEVO = fileURLToPath(new URL('../../relevo', import.meta.url));
+import type { PortfolioFile, Workspace } from '../lab/workspace.ts';
 
 export interface CommandRun {
   readonly measured: Measured;

@@ -1,5 +1,5 @@
 import type { Measured } from '../meter/meter.ts';
-import type { ContenderRun } from './contender.ts';
+import type { ContenderRun } from '../lab/contender.ts';
 import type { StagesResult } from './stages.ts';
 import { TIMED } from './timed-cell.ts';
 

@@ -14,7 +14,7 @@ import {
 } from '#services/migrations/start-migration.ts';
 import { findMigration } from '#services/migrations/store.ts';
 import { ChunkWorker } from '#services/migrations/work/work-chunk.ts';
-import { type Measure, runAsContender } from './contender.ts';
+import { type Measure, runAsContender } from '../lab/contender.ts';
 import { SpentTimes } from './spent-times.ts';
 import { timedCell } from './timed-cell.ts';
 

@@ -1,7 +1,7 @@
 import { cellText } from '#delivery/cells/cell-name.ts';
 import { say } from '../../say.ts';
-import { runContender } from '../contender.ts';
-import { SEED, type Workspace } from '../workspace.ts';
+import { runContender } from '../../lab/contender.ts';
+import { SEED, type Workspace } from '../../lab/workspace.ts';
 import type { CardByCardOptions, CardByCardSetting } from './card-by-card.ts';
 
 export const CARD_BY_CARD = new URL('card-by-card.ts', import.meta.url);
