@@ -2,7 +2,9 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { commandsPage } from './docs/commands-page.ts';
+import { decisionsPage } from './docs/decisions-page.ts';
 import { errorsPage } from './docs/errors-page.ts';
+import { httpPage } from './docs/http-page.ts';
 import { recordFieldsPage } from './docs/record-fields-page.ts';
 import { servicesPage } from './docs/services-page.ts';
 import { settingsPage } from './docs/settings-page.ts';
@@ -16,7 +18,9 @@ const folder = 'docs/reference';
 
 const pages: Readonly<Record<string, (root: string) => string | Promise<string>>> = {
   'commands.md': commandsPage,
+  'decisions.md': decisionsPage,
   'errors.md': errorsPage,
+  'http.md': httpPage,
   'record-fields.md': recordFieldsPage,
   'services.md': servicesPage,
   'settings.md': settingsPage,

@@ -33,8 +33,10 @@ export function errorsPage(root: string): string {
     '## Dead letters',
     'The line follows the contract and yet could not be brought in. It waits, sealed, and can be redriven. Exit status 3.',
     errorTable(deadLetterErrors),
-    '## Errors between services',
-    'What the bulk operations answer or throw, by service.',
+    '## Errors of services',
+    'What the operations of a service answer or throw, to each other and to commands. A command that meets one ends ' +
+      'with status 2. How messages of the network are answered is in [decisions.md](decisions.md), and over HTTP in ' +
+      '[http.md](http.md).',
     ...services
       .filter(({ name }) => name !== 'migrations')
       .flatMap(({ name, errors }) => [`### ${name}`, errorTable(errors)]),
