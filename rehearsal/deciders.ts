@@ -73,9 +73,16 @@ export function judgeDeciders(
     toldOtherwise: 0,
   };
   const examples: string[] = [];
-  const note = (what: 'twice' | 'byNobody' | 'unrecorded' | 'toldOtherwise', { purchase }: Requested) => {
+  const note = (what: 'twice' | 'byNobody' | 'unrecorded' | 'toldOtherwise', request: Requested) => {
     counts[what]++;
-    if (examples.length < EXAMPLES_MAX) examples.push(`${what}: ${purchase}`);
+    if (examples.length >= EXAMPLES_MAX) return;
+    const record = records.get(request.recordKey);
+    const there = seen.get(request.purchase);
+    examples.push(
+      `${what}: ${request.purchase}, told ${request.code || 'nothing'}; here ${record?.decidedBy ?? 'nobody'} ` +
+        `${record?.responseCode ?? ''} ${record?.state ?? ''}; there ${there?.decided || 'not decided'}, ` +
+        `advice ${there?.advised ?? 'none'}${there?.isReversed ? ', reversed' : ''}`,
+    );
   };
   for (const request of requests) {
     counts.requests++;

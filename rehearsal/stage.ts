@@ -26,6 +26,7 @@ import { type BooksCompared, compareBooks } from './books.ts';
 import { type Deciders, RequestLog } from './deciders.ts';
 import { approveFlips, type FlipTaken, takeFlip, waitForGates } from './flips.ts';
 import { writeSealedPortfolio } from './portfolio-file.ts';
+import { historyOf } from './history.ts';
 import { askRelevo } from './relevo-command.ts';
 import { ServingProcess } from './serving-process.ts';
 import { addAgreements, type ShadowAgreement, shadowAgreement } from './shadow.ts';
@@ -361,6 +362,10 @@ export class Stage {
       audit: { entries: trail.entries, breaks: trail.breaksTotal },
       latecomers: this.processor.book.latecomers,
     };
+  }
+
+  historyOf(account: string): Promise<string[]> {
+    return historyOf(this.#reporting, account);
   }
 
   async close(): Promise<void> {

@@ -2,7 +2,7 @@ import { Option } from 'commander';
 import { wholeNumber } from '#cli/options.ts';
 import { rehearsalDocument } from '#cli/show-rehearsal.ts';
 import { ServingProcess } from '#rehearsal/serving-process.ts';
-import { Stage, type Watcher } from '#rehearsal/stage.ts';
+import { type Ending, Stage, type Watcher } from '#rehearsal/stage.ts';
 import { judge, totals } from '#rehearsal/verdict.ts';
 import { sampleCards } from '#simulators/portfolio/sample.ts';
 import { withLab } from '../lab/lab.ts';
@@ -136,11 +136,7 @@ async function playScenes(scene: Scene, { isShort = false }: CutoverOptions): Pr
   for (const { what, held, found } of told.promises)
     if (what === AGREEMENT) report.tells(what, found);
     else report.holds(what, held, found);
-  const { reckoning, earlier } = ending.books;
-  for (const { account, expected, actual } of [...reckoning.differences, ...earlier.differences])
-    report.progress(
-      `account ${account}: expected ${JSON.stringify(expected)}, has ${JSON.stringify(actual)}`,
-    );
+  await tellDifferences(stage, ending, report);
   for (const example of ending.deciders.examples) report.progress(example);
   const total = totals(ending.phases);
   report.tells('answered after their budget, by a repeat', `${total.overBudget} of ${total.sent}`);
@@ -151,6 +147,20 @@ async function playScenes(scene: Scene, { isShort = false }: CutoverOptions): Pr
 
 const AGREEMENT = 'both sides agreed in shadow';
 const GATE_MS_MAX = 180_000;
+
+const HISTORIES_MAX = 4;
+
+/** What the first accounts that differ have been through: without it a failure could only be repeated. */
+async function tellDifferences(stage: Stage, { books }: Ending, report: Report): Promise<void> {
+  const sides = Object.entries({ reckoning: books.reckoning, 'earlier processor': books.earlier });
+  for (const [side, { differences }] of sides)
+    for (const { account, expected, actual } of differences.slice(0, HISTORIES_MAX)) {
+      report.progress(
+        `account ${account}: ${side} ${JSON.stringify(expected)}, ledger ${JSON.stringify(actual)}`,
+      );
+      for (const line of await stage.historyOf(account)) report.progress(`  ${line}`);
+    }
+}
 
 /** The first range is flipped through every crash point, the others in one go, while messages go on. */
 async function crashFlips(

@@ -230,6 +230,7 @@ export class Simulation {
     if (this.#failure) throw this.#failure;
     this.#atMs += this.#faults.between(100, 3_000);
     if (step >= this.#skewEnds && this.#skewMs !== 0) {
+      await this.#allStarted();
       await this.#checkpoint('before the clock is right again');
       this.#skewMs = 0;
       this.#history.event('the clock is right again');
@@ -348,6 +349,11 @@ export class Simulation {
     if (!this.#delta) await this.#compare(this.#accounts.filter(({ isRelayed }) => !isRelayed));
     this.tally.checkpoints++;
     this.#history.event(`books looked at ${why}`);
+  }
+
+  /** A process that begins with a wrong clock releases holds by it, so it has to have begun before that is right. */
+  async #allStarted(): Promise<void> {
+    while (this.#starting.size > 0) await Promise.all(this.#starting);
   }
 
   async #quiesce(): Promise<void> {
@@ -509,6 +515,7 @@ export class Simulation {
       await this.#endDelta();
     }
     await this.#processor.behave();
+    await this.#allStarted();
     await this.#checkpoint('before the last messages');
     this.#skewMs = 0;
     this.#atMs += MINUTE_MS;

@@ -7,7 +7,6 @@ import { hasEarlierAccounts } from './has-earlier-accounts.ts';
 import { holdsAt } from './holds-at.ts';
 import { importHolds } from './import-holds.ts';
 import { moveForMessages } from './move-for-messages.ts';
-import { openHolds } from './open-holds.ts';
 import { releaseExpiredHolds } from './release-expired-holds.ts';
 import { ledger } from './service.ts';
 import { stateAccounts } from './state-accounts.ts';
@@ -25,7 +24,6 @@ export const serveLedger = (db: Database) =>
     moveForMessages: moveForMessages(db),
     releaseExpiredHolds: releaseExpiredHolds(db),
     balancesOf: balancesOf(db),
-    openHolds: openHolds(db),
     accountsAt: accountsAt(db),
     holdsAt: holdsAt(db),
   });

@@ -477,20 +477,3 @@ function drawsOf(start: number): () => number {
     return state / 2 ** 32;
   };
 }
-
-test('open holds are read page by page', async () => {
-  const { account, line } = await newAccount(100);
-  const holds = [1, 2, 3].map((n) => `${account} ${n}`);
-  await move(
-    ...holds.map((hold) => line({ movement: hold, kind: 'hold', hold, amountMinor: 7 })),
-    line({ movement: `${account} 4`, kind: 'release', hold: holds[1], amountMinor: 0 }),
-  );
-  const found: string[] = [];
-  for (let after: string | null = null; ;) {
-    const page: Awaited<ReturnType<typeof live.openHolds>> = await live.openHolds({ after, limit: 1 });
-    if (page.length === 0) break;
-    after = page[0].holdId;
-    if (page[0].accountId === idOf(account)) found.push(page[0].holdId);
-  }
-  assert.deepEqual(found.sort(), [holds[0], holds[2]].map(idOf).sort());
-});

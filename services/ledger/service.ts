@@ -240,10 +240,6 @@ export const ledger = service('ledger', {
       text: 'The balances of accounts; those that are not here are left out.',
       callers: ['authorisations'],
     }),
-    openHolds: operation<{ after: string | null; limit: number }, OpenHold[]>({
-      text: 'Open holds in the order of their ids, so many of those that come after one.',
-      callers: ['authorisations'],
-    }),
     accountsAt: operation<{ accountIds: readonly string[]; at: Date; since: Date }, AccountAt[]>({
       text: 'Accounts with their posted balance as of a moment, and whether messages have moved it since another.',
       callers: ['authorisations'],

@@ -16,7 +16,7 @@ import { BatchWork } from './batch.ts';
 import { decideBatch } from './decide-batch.ts';
 import { answerOf, followBatch } from './follow-batch.ts';
 import { answerFromRecord, asRepeat, earlierAnswer, keep } from './kept-messages.ts';
-import { Lane, makeTools } from './lane.ts';
+import { BATCH_MAX, Lane, makeTools } from './lane.ts';
 import { type Reading, sortIntoRanges } from './reading.ts';
 import { recordOf } from './record.ts';
 import { type Answer, type Incoming, Task } from './task.ts';
@@ -59,6 +59,9 @@ export interface PipelineCounts {
 /** When the database is slower than this, messages of relayed ranges no longer wait for it. */
 const PATIENCE_MS = 400;
 const WATCH_MS = 50;
+/** Messages in a lane, waiting and under way, from which another one takes part, and below which one is let go. */
+const CROWDED = BATCH_MAX;
+const SPARSE = 48;
 const PAUSE_MS = 40;
 const PAUSE_MS_MAX = 1_000;
 /** What the earlier processor gets at least, however late a message is. */
@@ -102,6 +105,7 @@ export class MessagePipeline {
   readonly #watching: NodeJS.Timeout;
   #ranges = new Ranges([]);
   #waiting = 0;
+  #active = 1;
   #pauseMs = PAUSE_MS;
 
   constructor(options: PipelineOptions) {
@@ -176,9 +180,21 @@ export class MessagePipeline {
     clearInterval(this.#watching);
   }
 
-  /** The last digits differ most. */
+  /**
+   * The last digits differ most. Lanes share the work only when there is enough of it: a batch costs as much as a dozen
+   * of its messages. When their number changes, messages of one card may be in two of them; then the card's lock
+   * keeps them apart, as it does between processes.
+   */
   #laneOf({ request }: Task): Lane {
-    return this.#lanes[Number(request.pan.reveal().slice(-7, -1)) % this.#lanes.length];
+    return this.#lanes[Number(request.pan.reveal().slice(-7, -1)) % this.#active];
+  }
+
+  /** More lanes while batches are full, fewer while they are small. */
+  #balance(): void {
+    let most = 0;
+    for (let i = 0; i < this.#active; i++) most = Math.max(most, this.#lanes[i].size);
+    if (most > CROWDED && this.#active < this.#lanes.length) this.#active++;
+    else if (most < SPARSE && this.#active > 1) this.#active--;
   }
 
   async #work(lane: Lane, batch: Task[]): Promise<void> {
@@ -428,6 +444,7 @@ export class MessagePipeline {
 
   /** Looks after messages that a batch keeps waiting for too long. */
   #watch(): void {
+    this.#balance();
     for (const lane of this.#lanes) {
       if (lane.busyMs(performance.now()) < PATIENCE_MS) continue;
       for (const task of [...lane.underWay, ...lane.waiting])

@@ -55,12 +55,13 @@ export const leftRelaying = (tx: Tx, before: Date, limit: number) => tx.rows<Kep
 
 /**
  * Nobody could be asked for so long that the sender has given up long ago: recorded as not decided, and the earlier
- * processor is told that it has not happened, for it may have approved.
+ * processor is told that it has not happened, for it may have approved. Advices and reversals tell what has happened:
+ * they wait until it can be asked again.
  */
 export const giveUpRelaying = (tx: Tx, before: Date, now: Date) => tx.run`
   update authorisations.messages
      set state = 'done', decided_by = 'stand_in', response_code = '91', advice_due_at = ${now}
-   where state = 'relaying' and received_at < ${before}`;
+   where state = 'relaying' and kind in ('authorisation', 'financial') and received_at < ${before}`;
 
 /** An advice that the earlier processor has not acknowledged. */
 export interface DueAdvice extends KeptMessage {
