@@ -139,17 +139,10 @@ export function ownApprovalCode({ request, codes }: Task): string | null {
 function decidedAlready({ task, about }: Pending, { reading }: DecideWith): Decision | null {
   const { request, card, codes } = task;
   if (isReversal(request.kind)) return card ? null : decision('approved');
-  if (isAdvice(request.kind)) return card ? null : decision('unknown_card');
-  return (
-    decidedBefore(about, reading.reversedAhead.has(codes.key)) ?? (card ? null : decision('unknown_card'))
-  );
-}
-
-/** What messages about a request have settled before it came: it needs no judgement any more. */
-export function decidedBefore({ twin }: About, isReversedAhead: boolean): Decision | null {
-  // Its advice was faster: what somebody decided in our stead stays decided.
-  if (twin && isStanding(twin)) return decision('approved');
-  return isReversedAhead ? decision('reversed_ahead') : null;
+  if (!card) return decision('unknown_card');
+  if (isAdvice(request.kind)) return null;
+  if (about.twin && isStanding(about.twin)) return decision('approved');
+  return reading.reversedAhead.has(codes.key) ? decision('reversed_ahead') : null;
 }
 
 function judgeOfCard(ofCard: readonly Pending[], using: DecideWith, deferred: Set<Pending>): void {

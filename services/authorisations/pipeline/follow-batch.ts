@@ -3,8 +3,8 @@ import { NO_USAGE, type Usage, usageAfter } from '../decision/usage.ts';
 import { isAdvice, isReversal } from '../request/kinds.ts';
 import { isApproval } from '../request/request.ts';
 import { type Asked, NOTHING_ASKED } from './batch.ts';
-import { asksLedger, type DecideWith, decidedBefore, decision, ownApprovalCode } from './decide-batch.ts';
-import { answeredApproval, type Entry, enter } from './entry.ts';
+import { asksLedger, type DecideWith, decision, ownApprovalCode } from './decide-batch.ts';
+import { answeredApproval, type Entry, enter, isStanding } from './entry.ts';
 import { aboutOf } from './reading.ts';
 import { recordOf } from './record.ts';
 import type { About, Answer, EarlierAnswer, Task } from './task.ts';
@@ -51,7 +51,8 @@ export async function followBatch(
     const record = recordOf(
       task,
       {
-        state: !isHere && waitsForCard(each) ? 'unfollowed' : 'done',
+        // What a card that is not here has promised waits until a migration brings it.
+        state: isApproved && !isHere && task.range ? 'unfollowed' : 'done',
         decidedBy: 'earlier',
         code: earlier.code,
         approvalCode: entry ? entry.approvalCode : isApproved ? approvalCode : null,
@@ -111,10 +112,9 @@ function judgeShadow(following: Following, using: FollowWith, spent: Map<string,
   const { task, about } = following;
   const { request, card, codes, range, security } = task;
   const { work, controls, reading } = using;
-  if (task.shadow || isTold(task)) return;
-  following.shadow = decidedBefore(about, reading.reversedAhead.has(codes.key));
-  if (following.shadow) return;
-  if (!card) following.shadow = decision('unknown_card');
+  if (task.shadow || !card || isTold(task)) return;
+  if (about.twin && isStanding(about.twin)) following.shadow = decision('approved');
+  else if (reading.reversedAhead.has(codes.key)) following.shadow = decision('reversed_ahead');
   else {
     const { limits, draft } = controls.limitsOf(card);
     const uncheckedPin = range?.pinPolicy === 'require' ? 'decline' : 'pass';
@@ -130,7 +130,7 @@ function ask(following: Following, using: FollowWith, spent: Map<string, Usage>)
   const { task, earlier, about, approvalCode, holdId, shadow, draft } = following;
   const { request, card, codes } = task;
   const { work, reading } = using;
-  if (!card) return rememberReversal(following, using);
+  if (!card) return;
   if (isApproval(earlier.code))
     following.entry = enter(
       {
@@ -154,27 +154,13 @@ function ask(following: Following, using: FollowWith, spent: Map<string, Usage>)
   spent.set(cardId, usageAfter(spent.get(cardId) ?? work.usageOf(cardId) ?? NO_USAGE, spending, work.now));
 }
 
-/** A reversal of a card that is not here is remembered: its original may come later, and the card too. */
-function rememberReversal({ task, earlier }: Following, { work }: FollowWith): void {
-  const { request, codes } = task;
-  const keys = [codes.originalKey, codes.originalTwinKey].filter((key) => key !== null);
-  if (isReversal(request.kind) && isApproval(earlier.code) && keys.length > 0)
-    work.remember({ keys, leftMinor: request.replacementMinor ?? 0 });
-}
-
-/** Whether a card that is not here could have money moved by it: then it waits until a migration brings the card. */
-function waitsForCard({ task, earlier, about }: Following): boolean {
-  if (!task.range || !isApproval(earlier.code)) return false;
-  if (!isReversal(task.request.kind)) return true;
-  // Without an approval code it concerns no hold that a file could bring.
-  return task.request.approvalCode !== undefined || about.originals.length > 0;
-}
-
 const isTold = ({ request: { kind } }: Task): boolean => isAdvice(kind) || isReversal(kind);
 
 /** What would have been decided here; null for what decides nothing. */
 function shadowOf({ task, shadow, asked }: Following, { work }: FollowWith): Decision | null {
-  if (isTold(task) || shadow === null) return null;
+  if (isTold(task)) return null;
+  if (!task.card) return decision('unknown_card');
+  if (shadow === null) return null;
   if (asksLedger(shadow) && asked.inspection !== null)
     return concludeWithLedger(shadow, work.outcome(asked.inspection).verdict);
   return shadow === 'ask_ledger' ? null : shadow;
