@@ -37,10 +37,7 @@ export interface RunOptions {
   /** Processes that work, this one among them when it waits; without it the size of the file decides. */
   readonly workers: number | undefined;
   readonly progress: Progress;
-  /**
-   * This process does nothing else, and gives way to all others: not one that leaves workers behind, for they would
-   * start the database server anew at the priority that they have from it.
-   */
+  /** This process does nothing else, so it may go to the background as a whole. */
   readonly background?: boolean;
   /** Told when this very file was started before. */
   readonly onKnown?: (migration: Migration) => void;
@@ -58,7 +55,7 @@ export async function runMigration(
   path: string,
   options: RunOptions,
 ): Promise<MigrationReport> {
-  if (options.background) goToBackground();
+  if (options.background) cell.yielding.onFirstNeed(goToBackground);
   const startedAt = performance.now();
   const size = await sizeOf(path);
   // Started now, the workers are warm when the file has been verified.
@@ -112,8 +109,8 @@ export async function continueMigration(
   migration: Migration,
   options: RunOptions,
 ): Promise<MigrationReport> {
-  if (options.background) goToBackground();
   if (isToBringIn(migration)) return runMigration(cell, migration.path, options);
+  if (options.background) cell.yielding.onFirstNeed(goToBackground);
   if (!options.wait) {
     if (migration.state === 'working')
       leaveWorkers(options.cellName, options.workers ?? cell.settings.RELEVO_WORKERS, options.home);

@@ -4,6 +4,8 @@ import { existsSync } from 'node:fs';
 import { constants, getPriority } from 'node:os';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
+import { Backends } from './database/backends.ts';
+import type { Database } from './database/database.ts';
 import { testCell } from '#tools/testing/cell.ts';
 
 const LOWEST = constants.priority.PRIORITY_LOW;
@@ -27,16 +29,21 @@ test('a process in the background takes its threads with it', { skip: !isLinux }
   assert.deepEqual(priorities, [LOWEST]);
 });
 
-test("PostgreSQL's side of a connection goes to the background when it is here, and nobody else's", async (t) => {
+test("PostgreSQL's side of connections goes to the background with them, and nobody else's", async (t) => {
   const { opened, admin } = await testCell(t);
-  const [{ pid }] = await admin.rows<{ pid: number }>`select pg_backend_pid() as pid`;
-  const about = async (background?: { commitsLater: boolean }) => {
-    const db = opened.connect('ledger', 1, background);
+  const about = async (db: Database) => {
     const [{ pid, commits }] = await db.rows<{ pid: number; commits: string }>`
       select pg_backend_pid() as pid, current_setting('synchronous_commit') as commits`;
     return { priority: getPriority(pid), commits };
   };
-  assert.deepEqual(await about(), { priority: getPriority(pid), commits: 'on' });
-  assert.deepEqual(await about({ commitsLater: false }), { priority: LOWEST, commits: 'on' });
-  assert.deepEqual(await about({ commitsLater: true }), { priority: LOWEST, commits: 'off' });
+  const backends = new Backends();
+  const before = opened.connect('ledger', 1, { backends });
+  const usual = await about(admin);
+  assert.equal(usual.commits, 'on');
+  assert.deepEqual(await about(before), usual);
+  backends.goToBackground();
+  assert.deepEqual(await about(before), { priority: LOWEST, commits: 'on' });
+  const after = opened.connect('cards', 1, { backends, commitsLater: true });
+  assert.deepEqual(await about(after), { priority: LOWEST, commits: 'off' });
+  assert.deepEqual(await about(opened.connect('cards', 1)), usual);
 });

@@ -120,7 +120,7 @@ const runOptions = (
   operator: operatorName(context.settings),
   wait,
   workers,
-  background: wait,
+  background: true,
   progress: showProgress(json),
   onKnown: (migration: Migration) => context.out.say(knownBefore(migration)),
   signal,

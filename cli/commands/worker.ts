@@ -39,8 +39,7 @@ Ctrl-C ends it at the edge of the chunks in hand.`,
       const signal = attached ? AbortSignal.any([interrupted, standardInputCloses()]) : interrupted;
       await withContext(false, (context) =>
         withServices(context, name, (cell) => {
-          // Not before: a database server that this process starts would go with it.
-          goToBackground();
+          cell.yielding.onFirstNeed(goToBackground);
           return runWorker(cell, {
             name: processName(),
             signal,

@@ -1,9 +1,11 @@
-import { type Background, type Database, openDatabase, openTrial } from '#runtime/database/database.ts';
+import { type Database, openDatabase, openTrial, type PoolLimits } from '#runtime/database/database.ts';
 import type { Server } from '#runtime/postgres/server.ts';
 import { Refusal } from '#runtime/refusal.ts';
 import { Vault, type WrappedKey } from '#runtime/vault/vault.ts';
 import { type CellFile, keksOf, listCells, readCellFile } from './cell-file.ts';
 import { type CellName, cellText, databaseName, roleName } from './cell-name.ts';
+
+type FurtherLimits = Omit<PoolLimits, 'connections' | 'applicationName'>;
 
 /** A way into one cell, for a process that holds its file. */
 export interface Cell {
@@ -11,7 +13,7 @@ export interface Cell {
   readonly home: string;
   readonly file: CellFile;
   /** A pool under one of the cell's roles. Pools are closed with the cell. */
-  connect(role: string, connections: number, background?: Background): Database;
+  connect(role: string, connections: number, further?: FurtherLimits): Database;
   /** As `connect`, but nothing that happens on it stays. */
   trial(role: string): Promise<Database>;
   close(): Promise<void>;
@@ -35,8 +37,8 @@ export async function openCell(server: Server, home: string, name: CellName): Pr
     name,
     home,
     file,
-    connect: (role, connections, background) =>
-      keep(openDatabase(url(role), { connections, applicationName: label(role), background })),
+    connect: (role, connections, further) =>
+      keep(openDatabase(url(role), { connections, applicationName: label(role), ...further })),
     trial: async (role) => keep(await openTrial(url(role), label(role))),
     async close() {
       await Promise.all(open.splice(0).map((database) => database.close()));

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { clientFor } from '#runtime/calls.ts';
+import { Backends } from '#runtime/database/backends.ts';
 import type { Database } from '#runtime/database/database.ts';
 import type { Vault } from '#runtime/vault/vault.ts';
 import { serveAudit } from '#services/audit/main.ts';
@@ -15,9 +16,6 @@ import { type Cell, openVault, refreshVault } from '../cells/open-cell.ts';
 import type { AllSettings } from './settings.ts';
 
 const CALLER = 'migrations';
-const BACKGROUND = { commitsLater: false };
-/** What services take in of a chunk is taken in again, unless the chunk's own end was committed after it. */
-const OF_CHUNKS = { commitsLater: true };
 /** Per service and process: one for each chunk in hand. */
 const CONNECTIONS = 2;
 
@@ -35,24 +33,29 @@ function clients(
 
 /** Puts a cell's services into this process: what the commands and workers stand on. */
 export async function enterCell(cell: Cell, settings: AllSettings): Promise<MigrationCell> {
-  const db = cell.connect('migrations', CONNECTIONS + 2, BACKGROUND);
+  const backends = new Backends();
+  // What services take in of a chunk is taken in again, unless the chunk's own end was committed after it.
+  const ofChunks = { backends, commitsLater: true };
+  const db = cell.connect('migrations', CONNECTIONS + 2, { backends });
   const vault = await openVault(cell, db);
   const tempFolder = join(cell.home, 'tmp');
   await mkdir(tempFolder, { recursive: true, mode: 0o700 });
   let keys: Promise<CellKeys> | undefined;
   const authorisations = clientFor(answerOnMessages(cell.connect('authorisations', 1)), CALLER);
+  const yielding = new Yielding(() => authorisations.pressure(), settings);
+  yielding.onFirstNeed(() => backends.goToBackground());
   return {
     ...cell.name,
     db,
     vault,
     refreshVault: () => refreshVault(cell, db, vault),
     clients: clients(vault, {
-      cards: cell.connect('cards', CONNECTIONS, OF_CHUNKS),
-      cardholders: cell.connect('cardholders', CONNECTIONS, OF_CHUNKS),
-      ledger: cell.connect('ledger', CONNECTIONS, OF_CHUNKS),
+      cards: cell.connect('cards', CONNECTIONS, ofChunks),
+      cardholders: cell.connect('cardholders', CONNECTIONS, ofChunks),
+      ledger: cell.connect('ledger', CONNECTIONS, ofChunks),
     }),
     audit: clientFor(serveAudit(cell.connect('audit', 1), vault), CALLER),
-    yielding: new Yielding(() => authorisations.pressure(), settings),
+    yielding,
     keys: () => (keys ??= loadKeys(db, vault)),
     settings,
     resultsFolder: join(cell.home, 'results'),

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import pg from 'pg';
-import { programOf } from '../postgres/processes.ts';
-import { sendToBackground } from '../priority.ts';
+import type { Backends } from './backends.ts';
 import { type Fragment, type Parameter, sql } from './sql.ts';
 
 /** Amounts are int8 and must stay exact; dates are plain days and must not drift with a time zone. */
@@ -120,16 +119,13 @@ function assertCommitted({ command }: pg.QueryResult): void {
 export interface PoolLimits {
   readonly connections: number;
   readonly applicationName: string;
-  readonly background?: Background;
-}
-
-/** Work that gives way to all other work of the server. */
-export interface Background {
+  /** Told of every connection. */
+  readonly backends?: Backends;
   /**
    * Commits do not wait for the disk: they are durable with the next commit that does, in whichever database of the
    * server, for all write one log. Only for work that is done again unless such a commit has followed it.
    */
-  readonly commitsLater: boolean;
+  readonly commitsLater?: boolean;
 }
 
 /** How long a statement, a lock or a forgotten transaction may hold others up. */
@@ -144,16 +140,6 @@ const PLAN_BY_INDEX = '-c enable_seqscan=off -c enable_hashjoin=off -c enable_me
 
 const COMMIT_LATER = '-c synchronous_commit=off';
 
-/**
- * Behind a Unix socket PostgreSQL's process for this connection is on this machine. As the embedded server runs under
- * our own user, or we are root, its priority may be lowered.
- */
-function lowerBackend(client: pg.PoolClient): void {
-  const { host, processID } = client as unknown as { host: string; processID: number | null };
-  if (host.startsWith('/') && processID !== null && programOf(processID) === 'postgres')
-    sendToBackground(processID);
-}
-
 /** A statement may leave before the one before it was answered. The types of `pg` do not know of it yet. */
 const PIPELINED = { pipeline: true } as object;
 
@@ -164,7 +150,7 @@ export function openDatabase(url: string, limits: PoolLimits): Database {
     application_name: limits.applicationName,
     connectionTimeoutMillis: 15_000,
     idleTimeoutMillis: 30_000,
-    options: [SESSION_LIMITS, PLAN_BY_INDEX, limits.background?.commitsLater ? COMMIT_LATER : ''].join(' '),
+    options: [SESSION_LIMITS, PLAN_BY_INDEX, limits.commitsLater ? COMMIT_LATER : ''].join(' '),
     ...PIPELINED,
   });
   // A connection that the server closes, idle or in the middle of a transaction, fails its next use and is replaced;
@@ -172,8 +158,9 @@ export function openDatabase(url: string, limits: PoolLimits): Database {
   pool.on('error', () => {});
   pool.on('connect', (client) => {
     client.on('error', () => {});
-    if (limits.background) lowerBackend(client);
+    limits.backends?.add(client);
   });
+  pool.on('remove', (client) => limits.backends?.remove(client as pg.PoolClient));
   const transaction = async <T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> => {
     const client = await pool.connect();
     let failure: Error | undefined;

@@ -1,9 +1,10 @@
-import { int2, int8 } from '#declare/columns.ts';
+import { int2, int8, uuid } from '#declare/columns.ts';
 import { crashPoint } from '#runtime/crash-point.ts';
 import { Batch } from '#runtime/batch/batch.ts';
+import type { ColumnBuffer } from '#runtime/batch/column-buffer.ts';
 import type { Database, Tx } from '#runtime/database/database.ts';
 import { passImportGate } from '#runtime/database/import-gate.ts';
-import { type HoldAfter, type HoldHere, judgeHoldLine } from './judge-hold-line.ts';
+import { type HoldAfter, type HoldHere, holdOfEachLine, judgeHoldLine } from './judge-hold-line.ts';
 import { type HoldException, holdRow } from './service.ts';
 
 type Holds = Batch<typeof holdRow>;
@@ -44,7 +45,7 @@ const tryImport = (db: Database, sent: Import, others: string[]): Promise<HoldEx
       others.push(...elsewhere.map(({ accountId }) => accountId));
       return null;
     }
-    const found = firstOfEach(here);
+    const found = holdOfEachLine(here);
     const isFound = new Set(found.map(({ line }) => line));
     const fresh =
       found.length === 0 ? rows : rows.pick(rows.columns.line.indexes((line) => !isFound.has(line)));
@@ -52,14 +53,13 @@ const tryImport = (db: Database, sent: Import, others: string[]): Promise<HoldEx
     crashPoint('holds:placed');
     const exceptions = placed < fresh.rows ? await rejected(tx, fresh) : [];
     if (found.length === 0) return exceptions;
-    const judged = found.map((each) => ({ holdId: each.holdId, line: each.line, ...judgeHoldLine(each) }));
-    const changes = judged.flatMap(({ line, holdId, after }) => (after ? [{ line, holdId, after }] : []));
+    const judged = found.map((each) => ({ here: each, ...judgeHoldLine(each) }));
+    const changes = judged.flatMap(({ here, after }) => (after ? [{ ...here, after }] : []));
     if (changes.length > 0) await change(tx, importNumber, changedHolds(rows, changes));
-    await tx.run`
-      update ledger.holds set stated_by_import = ${importNumber}
-        from ${rows.table('sent')}
-       where holds.hold_id = any(array[sent.hold_id, sent.live_hold_id])
-         and holds.content_mac = sent.content_mac and holds.stated_by_import <> ${importNumber}`;
+    const unchanged = judged.flatMap(({ here, exception }) =>
+      exception?.outcome === 'unchanged' ? [here.holdId] : [],
+    );
+    if (unchanged.length > 0) await nameAgain(tx, importNumber, unchanged);
     return [...exceptions, ...judged.flatMap(({ exception }) => exception ?? [])].sort(
       (a, b) => a.line - b.line,
     );
@@ -73,11 +73,11 @@ const lockAccounts = (tx: Tx, rows: Holds, others: readonly string[]) => tx.run`
      for update`;
 
 /**
- * The holds that are here already: by the id that their external id gives them, or by the one that a message gave
- * them. What a message placed belongs to the first line that names it.
+ * The holds that are here already: by the id that their external id gives them, by the one that a message gave them,
+ * and releases ahead of them that knew neither. Those come in the order of their ids.
  */
 const findHere = (tx: Tx, { importNumber, asOf, rows }: Import) => tx.rows<HoldHere>`
-  select sent.line, here.hold_id as "holdId", here.account_id as "accountId",
+  select sent.line, here.hold_id as "holdId", here.place < 3 as "isNamed", here.account_id as "accountId",
          here.account_id = sent.account_id as "sameAccount",
          coalesce(account.currency = sent.currency, false) as "sameCurrency",
          coalesce(here.content_mac = sent.content_mac, false) as "sameContent",
@@ -94,21 +94,14 @@ const findHere = (tx: Tx, { importNumber, asOf, rows }: Import) => tx.rows<HoldH
       select *, 2 from ledger.holds live
        where live.hold_id = sent.live_hold_id
          and (live.import_number is null or live.external_hold_id = sent.external_hold_id)
+       union all
+      select *, 3 from ledger.holds ahead
+       where ahead.card_id = sent.card_id and ahead.import_number is null and ahead.movement_id is null
+         and ahead.rrn = sent.rrn and (ahead.approval_code = sent.approval_code or ahead.stan = sent.stan)
+         and ahead.hold_id not in (sent.hold_id, sent.live_hold_id)
     ) here on true
     left join ledger.accounts account on account.account_id = sent.account_id
-   order by sent.line, place`;
-
-/** One hold for each line, and one line for each hold: the first. */
-function firstOfEach(here: readonly HoldHere[]): HoldHere[] {
-  const lines = new Set<number>();
-  const holds = new Set<string>();
-  return here.filter(({ line, holdId }) => {
-    if (lines.has(line) || holds.has(holdId)) return false;
-    lines.add(line);
-    holds.add(holdId);
-    return true;
-  });
-}
+   order by sent.line, here.place, here.hold_id`;
 
 async function place(tx: Tx, importNumber: number, rows: Holds): Promise<number> {
   const [{ placed }] = await tx.rows<{ placed: bigint }>`
@@ -135,6 +128,11 @@ async function place(tx: Tx, importNumber: number, rows: Holds): Promise<number>
   return Number(placed);
 }
 
+/** What a file says again as it was said before is from now on of that file. */
+const nameAgain = (tx: Tx, importNumber: number, holdIds: readonly string[]) => tx.run`
+  update ledger.holds set stated_by_import = ${importNumber}
+   where hold_id = any(${holdIds}::uuid[]) and stated_by_import <> ${importNumber}`;
+
 /** The lines that were not placed. */
 async function rejected(tx: Tx, rows: Holds): Promise<HoldException[]> {
   const lines = await tx.rows<{ line: number }>`
@@ -144,14 +142,24 @@ async function rejected(tx: Tx, rows: Holds): Promise<HoldException[]> {
   return lines.map(({ line }) => ({ line, outcome: 'rejected', code: 'currency_mismatch' }));
 }
 
-/** The line that changes a hold, under the id that the hold has here, and what the hold comes to. */
-const changedRow = { ...holdRow, afterMinor: int8, isOpenAfter: int2, saidMinor: int8.orNull } as const;
+/** The line that changes a hold, with the id that the hold has here, and what the hold comes to. */
+const changedRow = {
+  ...holdRow,
+  hereId: uuid,
+  afterMinor: int8,
+  isOpenAfter: int2,
+  saidMinor: int8.orNull,
+} as const;
 type Changed = Batch<typeof changedRow>;
 
-function changedHolds(
-  rows: Holds,
-  changes: readonly { readonly line: number; readonly holdId: string; readonly after: HoldAfter }[],
-): Changed {
+interface HoldChange {
+  readonly line: number;
+  readonly holdId: string;
+  readonly isNamed: boolean;
+  readonly after: HoldAfter;
+}
+
+function changedHolds(rows: Holds, changes: readonly HoldChange[]): Changed {
   const ofLine = new Map(changes.map((each) => [each.line, each]));
   const lines: number[] = [];
   const indexes = rows.columns.line.indexes((line) => ofLine.has(line) && lines.push(line) > 0);
@@ -159,28 +167,34 @@ function changedHolds(
   const to = changed.columns;
   for (const name of Object.keys(holdRow) as (keyof typeof holdRow)[])
     if (name !== 'holdId') to[name].take(rows.columns[name], indexes);
-  for (const line of lines) {
-    const { holdId, after } = ofLine.get(line)!;
-    to.holdId.slice(Buffer.from(holdId.replaceAll('-', ''), 'hex'));
+  lines.forEach((line, i) => {
+    const { holdId, isNamed, after } = ofLine.get(line)!;
+    addId(to.hereId, holdId);
+    // What nobody knows by the id of a release ahead is from now on known by the one of its line.
+    if (isNamed) addId(to.holdId, holdId);
+    else to.holdId.take(rows.columns.holdId, [indexes[i]]);
     to.afterMinor.int8(Number(after.amountMinor));
     to.isOpenAfter.int2(after.isOpen ? 1 : 0);
     if (after.statedMinor === null) to.saidMinor.null();
     else to.saidMinor.int8(Number(after.statedMinor));
-  }
+  });
   return changed;
 }
+
+const addId = (to: ColumnBuffer, id: string): void => to.slice(Buffer.from(id.replaceAll('-', ''), 'hex'));
 
 /** Brings holds to what is stated now, and the held balances of the accounts they leave and join with them. */
 async function change(tx: Tx, importNumber: number, changed: Changed): Promise<void> {
   await tx.run`
     insert into ledger.replaced_holds (hold_id, replaced_by_import, replaced_by_line, image)
-    select here.hold_id, ${importNumber}, sent.line, here
-      from ${changed.table('sent', ['line', 'holdId'])} join ledger.holds here on here.hold_id = sent.hold_id`;
+    select sent.hold_id, ${importNumber}, sent.line, here
+      from ${changed.table('sent', ['line', 'holdId', 'hereId'])}
+      join ledger.holds here on here.hold_id = sent.here_id`;
   await tx.run`
     with moved as (
       select account_id, sum(amount_minor) as amount_minor
         from (select here.account_id, -here.amount_minor as amount_minor
-                from ${changed.table('sent', ['holdId'])} join ledger.holds here on here.hold_id = sent.hold_id
+                from ${changed.table('sent', ['hereId'])} join ledger.holds here on here.hold_id = sent.here_id
                where here.closed_at is null
               union all
               select account_id, after_minor
@@ -192,7 +206,7 @@ async function change(tx: Tx, importNumber: number, changed: Changed): Promise<v
       from moved where accounts.account_id = moved.account_id`;
   await tx.run`
     update ledger.holds here
-       set account_id = sent.account_id, card_id = sent.card_id, content_mac = sent.content_mac,
+       set hold_id = sent.hold_id, account_id = sent.account_id, card_id = sent.card_id, content_mac = sent.content_mac,
            amount_minor = sent.after_minor, stated_minor = sent.said_minor,
            closed_at = case when sent.is_open_after = 1 then null else here.closed_at end,
            closed_by = case when sent.is_open_after = 1 then null else here.closed_by end,
@@ -202,5 +216,5 @@ async function change(tx: Tx, importNumber: number, changed: Changed): Promise<v
            merchant_name = sent.merchant_name, mcc = sent.mcc, approval_code = sent.approval_code,
            stan = sent.stan, rrn = sent.rrn
       from ${changed.table('sent')}
-     where here.hold_id = sent.hold_id`;
+     where here.hold_id = sent.here_id`;
 }

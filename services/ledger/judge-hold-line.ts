@@ -4,6 +4,8 @@ import type { HoldException } from './service.ts';
 export interface HoldHere {
   readonly line: number;
   readonly holdId: string;
+  /** The line or messages name it by this id; otherwise a release ahead is meant that knew none. */
+  readonly isNamed: boolean;
   readonly accountId: string;
   /** It lies on the account that the line's card has now. */
   readonly sameAccount: boolean;
@@ -35,6 +37,31 @@ export interface HoldJudgement {
   readonly exception: HoldException | null;
   /** Null where the line changes nothing. */
   readonly after: HoldAfter | null;
+}
+
+/**
+ * The hold that each line means, of all that it may mean, which come in the order of lines and of preference. What a
+ * message placed or released ahead belongs to the first line that names it. Several releases ahead of one hold leave
+ * the least that any of them leaves.
+ */
+export function holdOfEachLine(here: readonly HoldHere[]): HoldHere[] {
+  const meant = new Map<number, HoldHere>();
+  const taken = new Set<string>();
+  for (const each of here) {
+    const first = meant.get(each.line);
+    if (!first) {
+      if (taken.has(each.holdId)) continue;
+      meant.set(each.line, each);
+      taken.add(each.holdId);
+    } else if (first.isAhead && each.isAhead && each.changedSince && !taken.has(each.holdId))
+      meant.set(each.line, withRelease(first, each));
+  }
+  return [...meant.values()];
+}
+
+function withRelease(first: HoldHere, other: HoldHere): HoldHere {
+  const isLess = !first.changedSince || other.amountMinor < first.amountMinor;
+  return { ...first, changedSince: true, amountMinor: isLess ? other.amountMinor : first.amountMinor };
 }
 
 export function judgeHoldLine(here: HoldHere): HoldJudgement {

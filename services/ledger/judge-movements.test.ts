@@ -59,7 +59,7 @@ const untouched = { closedAtMs: null, touchedIndex: null, touchedAtMs: 0, index:
 const sumOf = (holds: readonly { amountMinor: bigint }[]) =>
   holds.reduce((sum, { amountMinor }) => sum + amountMinor, 0n);
 const numbered = (movements: Scene['movements']): Movement[] =>
-  movements.map((each, index) => ({ ...each, index, line: index }));
+  movements.map((each, index) => ({ ...each, index, line: index, namesPurchase: false }));
 /** What of `here` can be told from outside. */
 const told = ({ accounts, holds, moved }: Here) => ({
   accounts: [...accounts.values()],

@@ -9,6 +9,8 @@ export interface Movement {
   readonly kind: MovementKind;
   readonly accountId: string;
   readonly holdId: string | null;
+  /** It tells by RRN and approval code or trace number which purchase it is about. */
+  readonly namesPurchase: boolean;
   readonly amountMinor: number;
   readonly currency: string;
   readonly force: boolean;
@@ -189,8 +191,8 @@ class Judgement {
   }
 
   /** Of several holds of files an open one is meant. */
-  #find({ holdId, line }: Movement): Hold | undefined {
-    const named = holdId === null ? undefined : this.#here.holds.get(holdId);
+  #find({ holdId, movementId, line }: Movement): Hold | undefined {
+    const named = this.#here.holds.get(holdId ?? movementId);
     if (named) return named;
     const ofFiles = this.#here.holdsOfFiles.get(line);
     return ofFiles?.find(({ closedBy }) => closedBy === null) ?? ofFiles?.[0];
@@ -204,10 +206,13 @@ class Judgement {
     return (hold && this.#here.accounts.get(hold.accountId)?.currency) ?? account.currency;
   }
 
-  /** Remembers what is to remain of a hold that has not come yet. */
+  /**
+   * Remembers what is to remain of a hold that has not come yet: under its id or, where that is not known, under the
+   * movement's own, to be met by the hold of a file of the same purchase.
+   */
   #releaseAhead(movement: Movement, account: Account, hold: Hold | undefined, remainsMinor: bigint): void {
     if (hold === undefined) {
-      if (movement.holdId === null) return;
+      if (movement.holdId === null && !movement.namesPurchase) return;
       this.#place(movement, account, { amountMinor: remainsMinor, placedBy: null, closedBy: 'ahead' });
     } else if (remainsMinor < hold.amountMinor) {
       hold.amountMinor = remainsMinor;
@@ -223,7 +228,7 @@ class Judgement {
     known?: Hold,
   ): void {
     const hold: Hold = {
-      holdId: movement.holdId!,
+      holdId: movement.holdId ?? movement.movementId,
       accountId: account.accountId,
       amountMinor,
       placedBy,

@@ -90,13 +90,13 @@ interface FoundHold {
   readonly closedBy: ClosedBy | null;
 }
 
-/** By id, and among the holds of files, the latest first. */
+/** By id, also by that of a release ahead that knew none, and among the holds of files, the latest first. */
 const findHolds = (tx: Tx, rows: Movements) => tx.rows<FoundHold>`
   select sent.line, is_named as "isNamed", here.hold_id as "holdId", here.account_id as "accountId",
          here.amount_minor as "amountMinor", here.movement_id as "placedBy", here.closed_by as "closedBy"
-    from ${rows.table('sent', ['line', 'kind', 'holdId', 'cardId', 'rrn', 'approvalCode', 'originalStan'])}
+    from ${rows.table('sent', ['line', 'kind', 'holdId', 'movementId', 'cardId', 'rrn', 'approvalCode', 'originalStan'])}
     join lateral (
-      select *, true as is_named from ledger.holds named where named.hold_id = sent.hold_id
+      select *, true as is_named from ledger.holds named where named.hold_id = coalesce(sent.hold_id, sent.movement_id)
        union all
       select *, false from ledger.holds of_file
        where of_file.card_id = sent.card_id and import_number is not null and of_file.rrn = sent.rrn

@@ -35,6 +35,13 @@ class ColumnReader {
     return this.int8() / 1000 + POSTGRES_EPOCH_MS;
   }
 
+  /** Passes over a value and answers whether there was one. */
+  isThere(): boolean {
+    const length = this.#bytes.readInt32BE(this.#at);
+    this.#at += 4 + Math.max(0, length);
+    return length >= 0;
+  }
+
   text(): string {
     const length = this.#bytes.readInt32BE(this.#at);
     this.#at += 4 + length;
@@ -57,6 +64,9 @@ export function readMovements({ rows, columns }: Batch<typeof movementRow>): Mov
   ) as { [Name in keyof typeof movementRow]: ColumnReader };
   const movements: Movement[] = [];
   for (let index = 0; index < rows; index++) {
+    const hasRrn = from.rrn.isThere();
+    const hasApprovalCode = from.approvalCode.isThere();
+    const hasStan = from.originalStan.isThere();
     const movement: Movement = {
       index,
       line: from.line.int4(),
@@ -64,6 +74,7 @@ export function readMovements({ rows, columns }: Batch<typeof movementRow>): Mov
       kind: from.kind.text() as MovementKind,
       accountId: from.accountId.uuidOrNull()!,
       holdId: from.holdId.uuidOrNull(),
+      namesPurchase: hasRrn && (hasApprovalCode || hasStan),
       amountMinor: from.amountMinor.int8(),
       currency: from.currency.text(),
       force: from.force.int2() === 1,

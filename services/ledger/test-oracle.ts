@@ -10,14 +10,18 @@ type Entry =
   | { readonly import: number; readonly asOfMs: number; readonly account: AccountLine }
   | { readonly import: number; readonly asOfMs: number; readonly hold: HoldLine }
   | { readonly account: string; readonly movement: string; readonly minor: number; readonly atMs: number }
-  | { readonly does: 'place'; readonly id: string; readonly hold: Omit<BookedHold, 'file'> }
+  | { readonly does: 'place'; readonly id: string; readonly hold: Omit<BookedHold, 'file' | 'about'> }
   | {
       readonly does: 'lower' | 'close';
       readonly id: string;
+      readonly about: About | null;
       readonly account: string;
       readonly minor: number;
       readonly atMs: number;
     };
+
+/** What a message tells of the purchase whose hold it does not know. */
+type About = Pick<MovementLine, 'card' | 'account' | 'purchase'>;
 
 interface BookedAccount {
   statedMinor: number;
@@ -37,6 +41,7 @@ interface BookedHold {
   atMs: number;
   /** What the last file said of it. */
   file: { line: HoldLine; by: number } | null;
+  about: About | null;
 }
 
 interface Books {
@@ -111,8 +116,9 @@ export class Oracle {
     const free = posted(books, line.account) - held(books, line.account) + BigInt(account.limitMinor);
     const ran = this.#diary.some((entry) => 'movement' in entry && entry.movement === movement);
     const ahead = (remains: number) => {
-      if (hold ? hold.state === 'ahead' && remains < hold.minor : line.hold)
-        this.#deed('lower', id ?? line.hold!, line.account, remains, atMs);
+      const ownId = id ?? line.hold ?? (line.purchase === undefined ? undefined : movement);
+      if (ownId !== undefined && (!hold || (hold.state === 'ahead' && remains < hold.minor)))
+        this.#deed('lower', ownId, line.account, remains, atMs, line);
     };
     const post = (gain: number) => {
       if (gain !== 0)
@@ -187,8 +193,9 @@ export class Oracle {
     account: string,
     minor: number,
     atMs: (account: string) => number,
+    about: About | null = null,
   ): void {
-    this.#diary.push({ does, id, account, minor, atMs: atMs(account) });
+    this.#diary.push({ does, id, about, account, minor, atMs: atMs(account) });
   }
 }
 
@@ -214,7 +221,8 @@ const sum = (minor: readonly number[]): bigint => minor.reduce((total, each) => 
 
 /** The hold that a message means: by its name, or one of a file by what both say of the purchase. */
 function holdNamed({ holds }: Books, line: MovementLine): string | undefined {
-  if (line.hold && holds.has(line.hold)) return line.hold;
+  const named = line.hold ?? line.movement;
+  if (holds.has(named)) return named;
   if (line.purchase === undefined || (line.by === 'trace number' && line.kind === 'hold')) return undefined;
   const card = line.card ?? `card of ${line.account}`;
   return [...holds]
@@ -242,12 +250,12 @@ function enter(books: Books, entry: Entry): void {
 function enterDeed(holds: Books['holds'], entry: Extract<Entry, { does: string }>): void {
   const { id } = entry;
   if (entry.does === 'place') {
-    holds.set(id, { ...entry.hold, file: null });
+    holds.set(id, { ...entry.hold, file: null, about: null });
     return;
   }
   const hold = holds.get(id);
   if (!hold) {
-    const { account, minor, atMs } = entry;
+    const { account, minor, atMs, about } = entry;
     holds.set(id, {
       account,
       minor,
@@ -256,6 +264,7 @@ function enterDeed(holds: Books['holds'], entry: Extract<Entry, { does: string }
       placedBy: null,
       expiresAtMs: Infinity,
       file: null,
+      about,
     });
     return;
   }
@@ -269,34 +278,55 @@ function enterLine({ holds }: Books, entry: Extract<Entry, { hold: HoldLine }>):
   const { hold: line, asOfMs } = entry;
   const isOfLine = ({ file }: BookedHold) => file === null || file.line.hold === line.hold;
   const live = holds.get(line.live);
-  const here = holds.get(line.hold) ?? (live && isOfLine(live) ? live : undefined);
+  const ahead = [...holds]
+    .filter(([id, hold]) => id !== line.hold && id !== line.live && isAheadOf(hold, line))
+    .sort(([a], [b]) => (idOf(a) < idOf(b) ? -1 : 1));
+  let here = holds.get(line.hold) ?? (live && isOfLine(live) ? live : undefined);
+  if (!here && ahead.length > 0) {
+    const [[id, hold]] = ahead;
+    holds.delete(id);
+    holds.set(line.hold, hold);
+    here = hold;
+  }
   const file = { line, by: entry.import };
   const { account, amountMinor: minor, expiresAtMs = 9e12 } = line;
   if (!here) {
+    const atMs = -Infinity;
     holds.set(line.hold, {
       account,
       minor,
       state: 'open',
       placedBy: null,
       expiresAtMs,
-      atMs: -Infinity,
+      atMs,
       file,
+      about: null,
     });
     return;
   }
   const isStated =
     here.file?.by === entry.import &&
     here.file.line.account === account &&
-    here.file.line.amountMinor === minor;
+    here.file.line.amountMinor === minor &&
+    here.file.line.purchase === line.purchase;
   here.file = file;
   if (isStated) return;
   here.account = account;
   here.expiresAtMs = expiresAtMs;
-  if (here.atMs < asOfMs) {
+  const releases = here.state === 'ahead' ? [here, ...ahead.map(([, hold]) => hold)] : [here];
+  const since = releases.filter(({ atMs }) => atMs >= asOfMs);
+  if (since.length === 0) {
     here.minor = minor;
     here.state = 'open';
   } else if (here.state === 'ahead') {
-    here.minor = Math.min(here.minor, minor);
+    here.minor = Math.min(minor, ...since.map((each) => each.minor));
     if (here.minor > 0) here.state = 'open';
   }
 }
+
+/** A release that did not know its hold, and that this line may be the hold of. */
+const isAheadOf = ({ state, file, about }: BookedHold, line: HoldLine): boolean =>
+  state === 'ahead' &&
+  file === null &&
+  about?.purchase === line.purchase &&
+  (about?.card ?? `card of ${about?.account}`) === line.card;

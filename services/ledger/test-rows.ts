@@ -62,7 +62,7 @@ export function holdRows(lines: readonly HoldLine[]): Batch<typeof holdRow> {
     to.liveHoldId.slice(bytesOf(live));
     to.cardId.slice(bytesOf(card));
     to.accountId.slice(bytesOf(account));
-    to.contentMac.slice(bytesOf(`${hold} ${account} ${amountMinor} ${currency}`));
+    to.contentMac.slice(bytesOf(`${hold} ${account} ${amountMinor} ${currency} ${purchase}`));
     to.externalHoldId.string(hold);
     to.amountMinor.int8(amountMinor);
     to.currency.string(currency);

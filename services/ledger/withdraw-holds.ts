@@ -34,17 +34,18 @@ async function leaveAccounts(tx: Tx, importNumber: number): Promise<number> {
  */
 const returnImages = (tx: Tx, importNumber: number) => tx.run`
   with first as (
-    select distinct on (hold_id) image
+    select distinct on (hold_id) hold_id, image
       from ledger.replaced_holds
      where replaced_by_import = ${importNumber}
      order by hold_id, replaced_by_line
   ), images as (
-    select (image).*, here.live_movement_id is distinct from (image).live_movement_id as is_moved
-      from first join ledger.holds here on here.hold_id = (image).hold_id
+    select (image).*, here.hold_id as here_id,
+           here.live_movement_id is distinct from (image).live_movement_id as is_moved
+      from first join ledger.holds here on here.hold_id = first.hold_id
      where (image).import_number is distinct from ${importNumber}
   ), returned as (
     update ledger.holds here
-       set account_id = was.account_id, card_id = was.card_id, content_mac = was.content_mac,
+       set hold_id = was.hold_id, account_id = was.account_id, card_id = was.card_id, content_mac = was.content_mac,
            approved_at = was.approved_at, expires_at = was.expires_at, import_number = was.import_number,
            import_line = was.import_line, stated_by_import = was.stated_by_import,
            import_outcome = was.import_outcome, external_hold_id = was.external_hold_id,
@@ -58,7 +59,7 @@ const returnImages = (tx: Tx, importNumber: number) => tx.run`
            stated_minor = case when is_moved and was.stated_by_import is not null
                                then coalesce(was.stated_minor, was.amount_minor) else was.stated_minor end
       from images was
-     where here.hold_id = was.hold_id
+     where here.hold_id = was.here_id
     returning here.account_id, here.amount_minor, here.closed_at
   )
   update ledger.accounts set held_minor = held_minor + again.amount_minor
@@ -71,6 +72,6 @@ const rememberMoved = (tx: Tx, importNumber: number) => tx.run`
   update ledger.holds
      set closed_at = coalesce(closed_at, live_at), closed_by = 'ahead', stated_minor = null,
          amount_minor = case when closed_at is null then amount_minor else 0 end,
-         content_mac = null, import_number = null, import_line = null, stated_by_import = null,
+         content_mac = null, rrn = null, import_number = null, import_line = null, stated_by_import = null,
          import_outcome = null, external_hold_id = null
    where import_number = ${importNumber} and live_movement_id is not null`;

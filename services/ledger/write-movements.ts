@@ -15,6 +15,7 @@ const {
   currency,
   approvalCode,
   rrn,
+  originalStan,
   stan,
   mcc,
   merchantName,
@@ -29,6 +30,7 @@ const asSent = {
   currency,
   approvalCode,
   rrn,
+  originalStan,
   stan,
   mcc,
   merchantName,
@@ -44,7 +46,7 @@ const touchedRow = {
   closedAt: timestamp.orNull,
   closedBy: text.orNull,
 } as const;
-const placedRow = { ...asSent, ...touchedRow, movementId: uuid.orNull } as const;
+const placedRow = { ...asSent, ...touchedRow, movementId: uuid } as const;
 const changedRow = { ...touchedRow, holdId: uuid } as const;
 const transferRow = {
   movementId: uuid,
@@ -89,15 +91,17 @@ export class MovementWriter {
     const movementIds = rows.columns.movementId.array();
     for (const hold of holds) {
       addTouched(placed.columns, hold, movementIds);
-      if (hold.placedBy === null) placed.columns.movementId.null();
-      else addIdAt(placed.columns.movementId, movementIds, hold.index!);
+      addIdAt(placed.columns.movementId, movementIds, hold.index!);
     }
+    // A release ahead places nothing: it is no movement that a repeat of the hold would be known by.
     tx.send`
       insert into ledger.holds
         (hold_id, account_id, card_id, amount_minor, approved_at, expires_at, currency, merchant_name, mcc,
          approval_code, stan, rrn, movement_id, live_movement_id, live_at, closed_at, closed_by)
-      select hold_id, account_id, card_id, amount_minor, moved_at, expires_at, currency, merchant_name, mcc,
-             approval_code, stan, rrn, movement_id, touched_by, touched_at, closed_at, closed_by
+      select coalesce(hold_id, movement_id), account_id, card_id, amount_minor, moved_at, expires_at, currency,
+             merchant_name, mcc, approval_code, case when closed_by = 'ahead' then original_stan else stan end,
+             rrn, case when closed_by = 'ahead' then null else movement_id end, touched_by, touched_at, closed_at,
+             closed_by
         from ${placed.table('placed')}`;
   }
 

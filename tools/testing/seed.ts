@@ -1,4 +1,4 @@
-import type fc from 'fast-check';
+import fc from 'fast-check';
 
 /**
  * The seed of this run: another one each time, or the one of a run that failed, `SEED=81723 npm test`. With
@@ -18,7 +18,7 @@ export const runs = <T>(numRuns: number): fc.Parameters<T> => ({
     const { counterexample, errorInstance, numShrinks } = details;
     const error = errorInstance as Error | null;
     throw new Error(
-      `SEED=${seed} npm test   fails again, after ${numShrinks} shrinks with:\n${String(counterexample)}\n\n${error?.message ?? ''}`,
+      `SEED=${seed} npm test   fails again, after ${numShrinks} shrinks with:\n${fc.stringify(counterexample)}\n\n${error?.message ?? ''}`,
       { cause: error },
     );
   },

@@ -87,10 +87,29 @@ test('work rests in proportion to what it did, and lines are written a few at a 
   clock.at += 30;
   await strand.rest();
   assert.deepEqual([yielding.linesAtOnce(9), clock.slept], [9, [70]]);
-  clock.at += 60_000; // a machine that slept
-  await strand.rest(); // what was known is too old, and asked for again
+  clock.at += 60_000; // a machine that slept: what was known is too old
+  await strand.rest();
+  assert.deepEqual(clock.slept, [70]);
+});
+
+test('what has no way back waits until messages are met', async () => {
+  const clock = testClock();
+  let pressure = quiet;
+  const yielding = new Yielding(async () => pressure, settings, clock);
+  const acts: string[] = [];
+  const told = () => acts.join();
+  yielding.onFirstNeed(() => acts.push('early'));
+  void yielding.isNeeded;
   await soon();
-  clock.at += 100_000;
+  assert.equal(told(), '');
+  pressure = busy;
+  for (clock.at = 500; clock.at < 2_000; clock.at += 500) {
+    void yielding.isNeeded;
+    await soon();
+    assert.equal(told(), 'early', 'once');
+  }
+  yielding.onFirstNeed(() => acts.push('late'));
+  assert.equal(told(), 'early,late');
 });
 
 test('what is older than five seconds says nothing', async () => {

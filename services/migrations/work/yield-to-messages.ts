@@ -50,6 +50,8 @@ export class Yielding {
   #pressure = NO_PRESSURE;
   #knownAt = -Infinity;
   #askedAt = -Infinity;
+  #wasNeeded = false;
+  readonly #onFirstNeed: (() => void)[] = [];
 
   constructor(ask: () => Promise<Pressure>, settings: YieldSettings, clock = realClock) {
     this.#ask = ask;
@@ -60,6 +62,12 @@ export class Yielding {
   /** Whether messages are being answered. */
   get isNeeded(): boolean {
     return this.#now().messagesPerSecond > 0;
+  }
+
+  /** What has no way back, such as a lower priority, waits until messages are met for the first time. */
+  onFirstNeed(act: () => void): void {
+    if (this.#wasNeeded) act();
+    else this.#onFirstNeed.push(act);
   }
 
   /** How many of `lines` are written at once: a statement holds its locks and its core to its end. */
@@ -85,11 +93,17 @@ export class Yielding {
         (pressure) => {
           this.#pressure = pressure;
           this.#knownAt = this.#clock.now();
+          if (pressure.messagesPerSecond > 0) this.#needed();
         },
         () => {}, // the work itself meets a database that is away
       );
     }
     return now - this.#knownAt < STALE_MS ? this.#pressure : NO_PRESSURE;
+  }
+
+  #needed(): void {
+    this.#wasNeeded = true;
+    for (const act of this.#onFirstNeed.splice(0)) act();
   }
 }
 

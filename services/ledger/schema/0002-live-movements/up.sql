@@ -21,7 +21,8 @@ alter table ledger.replaced_statements add restated_minor int8;
 
 -- A hold comes from a file (import_number and what follows from it), from a message (movement_id), or from both.
 -- It stays when it is closed: repeats and files that still name it have to find it. A closed row keeps the amount
--- it held last. Closed 'ahead' is one whose release came before it; its amount is what is to remain of it.
+-- it held last. Closed 'ahead' is one whose release came before it; its amount is what is to remain of it, and its stan
+-- that of the message that is to come.
 --   live_at, live_movement_id   the latest movement by a message or by expiry
 --   stated_minor                what the file stated, where a movement has changed it since
 alter table ledger.holds
@@ -45,8 +46,9 @@ alter table ledger.holds
   alter stan drop not null,
   alter rrn drop not null;
 alter table ledger.holds set (fillfactor = 90);
--- The primary key is the only index that every hold pays for; neither of these is touched when one is closed.
+-- The primary key is the only index that every hold pays for; none of these is touched when one is closed.
 create index holds_of_files on ledger.holds (card_id) where import_number is not null;
+create index holds_ahead on ledger.holds (card_id) where import_number is null and movement_id is null;
 create index holds_expiry on ledger.holds using brin (expires_at) with (pages_per_range = 32, autosummarize = on);
 
 create or replace view reporting.accounts as
