@@ -9,6 +9,8 @@ import type { AllSettings } from './settings.ts';
 
 /** What jobs need beside the lanes. */
 const SPARE_CONNECTIONS = 3;
+/** What the ledger moves for a message is recorded right after it, and nobody is told before that is durable. */
+const MOVES = { commitsLater: true };
 
 /** Puts what serving messages needs into this process: each lane has a connection of its own to each service. */
 export async function enterAuthorisations(cell: Cell, settings: AllSettings): Promise<AuthorisationCell> {
@@ -22,7 +24,7 @@ export async function enterAuthorisations(cell: Cell, settings: AllSettings): Pr
     refreshVault: () => refreshVault(cell, db, vault),
     clients: {
       cards: clientFor(serveCards(cell.connect('cards', lanes + 1), vault), caller),
-      ledger: clientFor(serveLedger(cell.connect('ledger', lanes + 1)), caller),
+      ledger: clientFor(serveLedger(cell.connect('ledger', lanes + 1, MOVES)), caller),
     },
     settings,
   };

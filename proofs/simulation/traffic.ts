@@ -180,10 +180,10 @@ export class Traffic {
     // It has the request's own time: the file that is on its way would have to know of it.
     if (isTooOld(request, notBeforeMs)) return [];
     if (purchase.messages.length > 1 && choice <= 95) return [];
+    if (purchase.messages.some(({ type }) => type === '012' || type === '022')) return [];
     // Where we stood in, the earlier processor takes it for our own advice once more: they share fields 7, 11, 32, 37.
     if (choice > 97 && !purchase.card.isRelayed)
       return [{ sent: purchase.advise({ 39: '05' }), how: 'first' }];
-    if (purchase.messages.some(({ type }) => type === '012' || type === '022')) return [];
     const own = purchase.approval;
     const isOther = own === undefined || choice > 91;
     const approval = isOther ? `T${request.message.get(11)!.slice(1)}` : own;

@@ -159,7 +159,7 @@ class Judgement {
     if (isCovered(movement, account)) return 'covered';
     if (remainsMinor > 0n && movement.currency !== this.#currencyOf(hold, account)) return 'wrong_currency';
     if (!hold || hold.closedBy === 'ahead') {
-      this.#releaseAhead(movement, account, hold, remainsMinor);
+      if (movement.force) this.#releaseAhead(movement, account, hold, remainsMinor);
       return 'no_hold';
     }
     if (remainsMinor > 0n) this.#lower(movement, hold, remainsMinor);

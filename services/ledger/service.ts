@@ -59,7 +59,7 @@ export const movementRow = {
   holdId: uuid.orNull,
   amountMinor: int8,
   currency: text,
-  /** 1: also over the balance, because it has happened elsewhere. */
+  /** 1: it has happened elsewhere: also over the balance, and a release also ahead of its hold. */
   force: int2,
   /** 1: nothing moves if it took place before the moment that the last file of the account speaks of. */
   covered: int2,
@@ -84,8 +84,8 @@ export type MovementKind = (typeof MOVEMENT_KINDS)[number];
  *   already             nothing is left to do: it ran before, or the hold is here, or it is released that far
  *   covered             it is in the balance that a file has stated
  *   closed              a hold that was released, cleared or expired before it came
- *   no_hold             a release of a hold that is not here; it is remembered, and the hold that comes late is met
- *                       by it
+ *   no_hold             a release of a hold that is not here; where it is forced it is remembered, and the hold that
+ *                       comes late is met by it
  *   insufficient_funds  the available balance does not cover it
  *   wrong_currency      it is in another currency than the account
  *   unknown_account     no such account of a cardholder

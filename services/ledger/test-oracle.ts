@@ -1,5 +1,5 @@
 import type { MovementVerdict } from './service.ts';
-import { type AccountLine, type HoldLine, idOf, type MovementLine } from './test-rows.ts';
+import { type AccountLine, type HoldLine, idOf, isForced, type MovementLine } from './test-rows.ts';
 
 /**
  * A second, naive reading of what the ledger promises. It keeps a diary of what files said and of what messages did,
@@ -106,7 +106,8 @@ export class Oracle {
     const books = this.books();
     const account = books.accounts.get(line.account);
     if (!account) return 'unknown_account';
-    const { movement, kind, amountMinor: minor, force = false, currency = 'PEN' } = line;
+    const { movement, kind, amountMinor: minor, currency = 'PEN' } = line;
+    const force = isForced(line);
     const isForeign = currency !== this.#currencyOf(line.account);
     const movedAtMs = line.movedAtMs ?? 1000;
     const isCovered = (line.covered ?? false) && movedAtMs < account.asOfMs;
@@ -157,7 +158,7 @@ export class Oracle {
         if (minor > 0 && currency !== this.#currencyOf(hold?.account ?? line.account))
           return 'wrong_currency';
         if (hold?.state !== 'open') {
-          ahead(minor);
+          if (force) ahead(minor);
           return 'no_hold';
         }
         this.#deed(minor === 0 ? 'close' : 'lower', id!, hold.account, minor, atMs);

@@ -95,6 +95,9 @@ export interface MovementLine {
   readonly expiresAtMs?: number;
 }
 
+/** A release tells what has happened, unless a row says otherwise. */
+export const isForced = ({ force, kind }: MovementLine): boolean => force ?? kind === 'release';
+
 export function movementRows(lines: readonly MovementLine[]): Batch<typeof movementRow> {
   const rows = new Batch(movementRow);
   lines.forEach((line, i) => {
@@ -108,7 +111,7 @@ export function movementRows(lines: readonly MovementLine[]): Batch<typeof movem
     else to.holdId.slice(bytesOf(line.hold));
     to.amountMinor.int8(line.amountMinor);
     to.currency.string(line.currency ?? 'PEN');
-    to.force.int2(line.force ? 1 : 0);
+    to.force.int2(isForced(line) ? 1 : 0);
     to.covered.int2(line.covered ? 1 : 0);
     if (line.purchase !== undefined && line.by === 'approval code')
       to.approvalCode.string(`a${line.purchase}`);

@@ -86,8 +86,8 @@ class Round {
         continue;
       }
       const waitMs = Math.min(PUT_OFF_MS_MAX, BACK_OFF_MS * 2 ** Math.min(due.attempts, 10));
-      const until = new Date(this.#now() + waitMs);
-      for (const { key } of ofCard.slice(i)) this.#putOff.set(key, until);
+      const untilMs = this.#now() + waitMs;
+      ofCard.slice(i).forEach(({ key }, behind) => this.#putOff.set(key, new Date(untilMs + behind)));
       return;
     }
   }

@@ -47,6 +47,7 @@ export async function resolveRelaying(
       throw error;
     }
     task.range = range;
+    task.mayHaveMoved = true;
     task.step = 'answered';
     pipeline.resume(task);
     await answered.promise;

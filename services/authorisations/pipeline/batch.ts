@@ -31,6 +31,7 @@ export class BatchWork {
   readonly #changes = new Map<string, Change>();
   readonly #ahead = new Map<string, number>();
   readonly #usage = new Map<string, Usage>();
+  readonly #undone: { readonly task: Task; readonly line: number }[] = [];
   #outcomes: readonly MovementOutcome[] = [];
 
   constructor(reading: Reading, rows: LedgerRows, now: Date) {
@@ -67,20 +68,38 @@ export class BatchWork {
     return { inspection, before, movements };
   }
 
-  /** Asks whether a movement with this id has moved money: one of nothing is `already` done then. */
-  probe(task: Task, movementId: string): number {
+  /**
+   * A process may have died after the ledger had moved for a request and before that was on record. Then the ledger
+   * alone knows of it: of a hold by the id that the request would give it here, of money by the request's key.
+   */
+  undoUnrecorded(task: Task, holdId: string | null): void {
+    if (task.request.kind === 'financial') return this.undo(task, task.codes.key);
+    const release: Movement = { ...inspectionOf(task), kind: 'release', holdId, amountMinor: 0 };
+    this.#addAside(release, task, furtherMovement(task.codes.key));
+  }
+
+  /** Money that a movement of this id has moved is moved back: a movement of nothing is `already` done then. */
+  undo(task: Task, movementId: string): void {
     const nothing: Movement = { ...inspectionOf(task), kind: 'post', amountMinor: 0, force: true };
-    return this.#rows.add(nothing, task, { movementId, covered: false, approvalCode: null, isProbe: true });
+    this.#undone.push({ task, line: this.#addAside(nothing, task, movementId) });
   }
 
   async move(): Promise<void> {
-    this.#outcomes = await this.#rows.move();
+    const outcomes = await this.#rows.move();
+    this.#outcomes = outcomes;
+    const moved = this.#undone.filter(({ line }) => outcomes[line].verdict === 'already');
+    if (moved.length > 0) await this.#moveBack(moved.map(({ task }) => task));
   }
 
-  /** Moves back what requests that are not on record have moved, down to what their reversals leave. */
-  async takeBack(reversals: readonly Task[]): Promise<void> {
+  /** A movement that concerns no hold but the one it names. */
+  #addAside(movement: Movement, task: Task, movementId: string): number {
+    return this.#rows.add(movement, task, { movementId, covered: false, approvalCode: null, isProbe: true });
+  }
+
+  /** Down to what a reversal leaves. */
+  async #moveBack(tasks: readonly Task[]): Promise<void> {
     this.#rows.clear();
-    for (const task of reversals) {
+    for (const task of tasks) {
       const { direction, amountMinor, replacementMinor = 0 } = task.request;
       const back: Movement = {
         ...inspectionOf(task),
@@ -88,8 +107,7 @@ export class BatchWork {
         amountMinor: amountMinor - replacementMinor,
         force: true,
       };
-      const movementId = furtherMovement(task.codes.key);
-      this.#rows.add(back, task, { movementId, covered: false, approvalCode: null, isProbe: true });
+      this.#addAside(back, task, furtherMovement(task.codes.key));
     }
     await this.#rows.move();
   }

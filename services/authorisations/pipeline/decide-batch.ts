@@ -9,10 +9,9 @@ import {
 } from '../decision/decide.ts';
 import { judgeInOrder } from '../decision/decide-in-order.ts';
 import { usageAt, NO_USAGE } from '../decision/usage.ts';
-import { isAdvice, isReversal, type RequestKind } from '../request/kinds.ts';
+import { isAdvice, isRequest, isReversal, type RequestKind } from '../request/kinds.ts';
 import { isApproval } from '../request/request.ts';
 import { codeOf, type Reason } from '../request/response-codes.ts';
-import type { DecidedBy } from '../store/messages.ts';
 import { type Asked, type BatchWork, NOTHING_ASKED } from './batch.ts';
 import { answeredApproval, type Entry, enter, isStanding, NOTHING } from './entry.ts';
 import { approvalCodeOf, type MessageCodes } from './message-codes.ts';
@@ -26,7 +25,8 @@ export interface DecideWith {
   readonly controls: ControlsCache;
   readonly codes: MessageCodes;
   readonly vault: Vault;
-  readonly by: Extract<DecidedBy, 'own' | 'stand_in'>;
+  /** Whether a message is decided in the earlier processor's stead. */
+  readonly isInStead: (task: Task) => boolean;
 }
 
 export interface Decided {
@@ -48,8 +48,6 @@ interface Pending {
   draft: Judgement | null;
   entry: Entry | null;
   asked: Asked;
-  /** Where the ledger says whether an original that is not on record has moved there. */
-  probe: number | null;
 }
 
 /**
@@ -58,15 +56,14 @@ interface Pending {
  * way comes to the same when it is run again.
  */
 export async function decideBatch(tasks: readonly Task[], using: DecideWith): Promise<Decided> {
-  const { work, by } = using;
+  const { work, reading, vault, isInStead } = using;
   const { pending, deferred } = judgeAll(tasks, using);
   for (const each of pending) ask(each, using);
   await work.move();
-  await takeBackUnrecorded(pending, work);
   const answers = pending.map((each): readonly [Task, Answer] => {
     const { task } = each;
-    const ending = by === 'own' ? endOwn(each, using) : endInStead(each, using);
-    work.record(recordOf(task, ending, work.now, using.vault));
+    const ending = isInStead(task) ? endInStead(each, using) : endOwn(each, using);
+    work.record(recordOf(task, ending, work.now, vault, reading.untold));
     const code = ending.code!;
     const approvalCode = answeredApproval(task.request, code, ending.approvalCode ?? null);
     return [task, { code, approvalCode, reason: ending.ownReason }];
@@ -115,7 +112,6 @@ function startAll(tasks: readonly Task[], { reading, codes }: DecideWith): Pendi
     draft: null,
     entry: null,
     asked: NOTHING_ASKED,
-    probe: null,
   }));
 }
 
@@ -189,11 +185,11 @@ export const asksLedger = (judgement: Judgement | null): boolean =>
 /** Puts into the ledger's call what the message needs there. */
 function ask(pending: Pending, using: DecideWith): void {
   const { task, about, approvalCode, holdId, judgement, draft } = pending;
-  const { work, reading, by } = using;
+  const { work, reading, isInStead } = using;
   const { request, card, codes } = task;
   const told = isAdvice(request.kind) || isReversal(request.kind);
   if (!card || (pending.decision && pending.decision.reason !== 'approved')) return;
-  const isCovered = by === 'own' || told || pending.decision !== null || isWithinStandIn(pending, using);
+  const isCovered = !isInStead(task) || told || pending.decision !== null || isWithinStandIn(pending, using);
   if (judgement === 'ask_ledger' && isCovered)
     pending.entry = enter(
       {
@@ -209,22 +205,22 @@ function ask(pending: Pending, using: DecideWith): void {
       },
       { force: told },
     );
+  if (leavesOther(task, holdId, pending.entry)) work.undoUnrecorded(task, holdId);
   const inspect = !pending.decision && !pending.entry && (asksLedger(judgement) || asksLedger(draft));
   pending.asked = work.ask(task, pending.entry, { covered: false, inspect, approvalCode });
   if (isReversal(request.kind) && about.originals.length === 0 && isFinancial(request.original?.kind))
-    pending.probe = work.probe(task, codes.originalKey!);
+    work.undo(task, codes.originalKey!);
 }
 
-/**
- * A process may have died after the ledger had moved for a message and before that was recorded. When the network
- * then takes the message back instead of repeating it, the ledger alone knows of it. A hold is found there by its id.
- */
-async function takeBackUnrecorded(pending: readonly Pending[], work: BatchWork): Promise<void> {
-  const unrecorded = pending.filter(
-    ({ probe }) => probe !== null && work.outcome(probe).verdict === 'already',
-  );
-  if (unrecorded.length > 0) await work.takeBack(unrecorded.map(({ task }) => task));
-}
+/** Whether what a request may have moved before is not what it comes to now. */
+export const leavesOther = (
+  { request, mayHaveMoved }: Task,
+  holdId: string | null,
+  entry: Entry | null,
+): boolean =>
+  mayHaveMoved &&
+  isRequest(request.kind) &&
+  (isFinancial(request.kind) ? !entry?.movements.length : entry?.holdId !== holdId);
 
 /** What stand-in covers of a range: so much a message, so many of a card and day. */
 function isWithinStandIn({ task }: Pending, { work }: DecideWith): boolean {
@@ -309,7 +305,7 @@ function endingOf(pending: Pending, { code, reason }: Decision, using: DecideWit
   if (isApproved) using.work.book(task, entry, asked);
   return {
     state: 'done',
-    decidedBy: using.by,
+    decidedBy: using.isInStead(task) ? 'stand_in' : 'own',
     code,
     approvalCode: isApproved ? entry.approvalCode : null,
     holdId: isApproved ? entry.holdId : null,

@@ -1,4 +1,4 @@
-import { isReversal, type RequestKind } from '../request/kinds.ts';
+import { isRequest, isReversal, type RequestKind } from '../request/kinds.ts';
 import { type AuthorisationRequest, isApproval } from '../request/request.ts';
 import type { Change, KnownMessage } from '../store/messages.ts';
 
@@ -240,6 +240,5 @@ export function answeredApproval(
   approvalCode: string | null,
 ): string | undefined {
   if (!isApproval(responseCode) || isReversal(request.kind)) return undefined;
-  const isRequest = request.kind === 'authorisation' || request.kind === 'financial';
-  return isRequest ? (approvalCode ?? undefined) : request.approvalCode;
+  return isRequest(request.kind) ? (approvalCode ?? undefined) : request.approvalCode;
 }

@@ -1,15 +1,16 @@
 import { concludeWithLedger, type Decision, type Judgement, judgeBeforeFunds } from '../decision/decide.ts';
 import { NO_USAGE, type Usage, usageAfter } from '../decision/usage.ts';
-import { isAdvice, isReversal } from '../request/kinds.ts';
+import { isAdvice, isRequest, isReversal } from '../request/kinds.ts';
 import { isApproval } from '../request/request.ts';
 import { type Asked, NOTHING_ASKED } from './batch.ts';
-import { asksLedger, type DecideWith, decision, ownApprovalCode } from './decide-batch.ts';
+import { asksLedger, type DecideWith, decision, leavesOther, ownApprovalCode } from './decide-batch.ts';
 import { answeredApproval, type Entry, enter, isStanding } from './entry.ts';
+import { approvalCodeOf } from './message-codes.ts';
 import { aboutOf } from './reading.ts';
 import { recordOf } from './record.ts';
 import type { About, Answer, EarlierAnswer, Task } from './task.ts';
 
-export type FollowWith = Omit<DecideWith, 'by'>;
+export type FollowWith = Omit<DecideWith, 'isInStead'>;
 
 /** A message on its way into the books. */
 interface Following {
@@ -18,6 +19,8 @@ interface Following {
   readonly about: About;
   readonly approvalCode: string | null;
   readonly holdId: string | null;
+  /** The hold that a process which died may have placed in the earlier processor's stead. */
+  readonly ownHoldId: string | null;
   shadow: Judgement | null;
   draft: Judgement | null;
   entry: Entry | null;
@@ -84,12 +87,20 @@ function startAll(tasks: readonly Task[], { reading, codes }: FollowWith): Follo
       return card && approvalCode !== null ? { cardId: card.cardId, rrn: request.rrn, approvalCode } : null;
     }),
   );
+  const ownHoldIds = codes.holdIds(
+    tasks.map(({ card, request, codes: { key }, mayHaveMoved }) =>
+      card && mayHaveMoved
+        ? { cardId: card.cardId, rrn: request.rrn, approvalCode: approvalCodeOf(key) }
+        : null,
+    ),
+  );
   return tasks.map((task, i) => ({
     task,
     earlier: task.earlier!,
     about: aboutOf(reading, task),
     approvalCode: approvalCodes[i],
     holdId: holdIds[i],
+    ownHoldId: ownHoldIds[i],
     shadow: null,
     draft: null,
     entry: null,
@@ -99,9 +110,7 @@ function startAll(tasks: readonly Task[], { reading, codes }: FollowWith): Follo
 
 /** A request is approved under the earlier processor's code; other messages bring theirs. */
 function followedApprovalCode(task: Task): string | null {
-  const { kind } = task.request;
-  const isRequest = kind === 'authorisation' || kind === 'financial';
-  return (isRequest ? task.earlier?.approvalCode : undefined) ?? ownApprovalCode(task);
+  return (isRequest(task.request.kind) ? task.earlier?.approvalCode : undefined) ?? ownApprovalCode(task);
 }
 
 /**
@@ -127,7 +136,7 @@ function judgeShadow(following: Following, using: FollowWith, spent: Map<string,
 }
 
 function ask(following: Following, using: FollowWith, spent: Map<string, Usage>): void {
-  const { task, earlier, about, approvalCode, holdId, shadow, draft } = following;
+  const { task, earlier, about, approvalCode, holdId, ownHoldId, shadow, draft } = following;
   const { request, card, codes } = task;
   const { work, reading } = using;
   if (!card) return;
@@ -146,6 +155,7 @@ function ask(following: Following, using: FollowWith, spent: Map<string, Usage>)
       },
       { force: true },
     );
+  if (leavesOther(task, ownHoldId, following.entry)) work.undoUnrecorded(task, ownHoldId);
   const inspect = asksLedger(shadow) || asksLedger(draft);
   following.asked = work.ask(task, following.entry, { covered: true, inspect, approvalCode });
   const spending = following.entry?.spending;

@@ -2,7 +2,7 @@ import type { BatchCmac } from '#runtime/vault/cmac.ts';
 import { idText, markAsIds } from '#runtime/vault/derived-ids.ts';
 import { addLiveHoldId } from '#runtime/vault/live-hold-id.ts';
 import type { Vault } from '#runtime/vault/vault.ts';
-import type { RequestKind } from '../request/kinds.ts';
+import { isAdvice, type RequestKind } from '../request/kinds.ts';
 import type { AuthorisationRequest } from '../request/request.ts';
 
 const CODE_BYTES = 16;
@@ -81,12 +81,13 @@ export class MessageCodes {
   of(requests: readonly AuthorisationRequest[]): Codes[] {
     for (const request of requests) {
       const { kind, processingCode, amountMinor, currency, replacementMinor = '', original, rrn } = request;
+      const told = isAdvice(kind) ? `${request.advisedCode ?? ''}|${request.approvalCode ?? ''}` : '';
       const pan = request.pan.reveal();
       this.#addKey(request);
       if (original) this.#addKey({ ...original, rrn });
       this.#add(
         this.#content,
-        `${kind}|${pan}|${processingCode}|${amountMinor}|${currency}|${replacementMinor}`,
+        `${kind}|${pan}|${processingCode}|${amountMinor}|${currency}|${replacementMinor}|${told}`,
       );
       this.#add(this.#panIndex, pan);
     }

@@ -8,6 +8,7 @@ import type { Vault } from '#runtime/vault/vault.ts';
 import type { cards } from '#services/cards/service.ts';
 import type { ledger } from '#services/ledger/service.ts';
 import type { ControlsCache } from '../controls/controls-cache.ts';
+import { isRequest } from '../request/kinds.ts';
 import { noSecurityModule, type SecurityModule, verifySecurity } from '../request/security-module.ts';
 import type { Processors } from '../relay/processors.ts';
 import type { authorisationSettings } from '../service.ts';
@@ -31,7 +32,7 @@ export interface PipelineOptions {
   readonly security?: SecurityModule;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
-  /** A message was answered after so many milliseconds here. */
+  /** A message was answered after so many milliseconds, without those that the earlier processor took. */
   readonly onAnswered?: (ms: number) => void;
   readonly onTrouble?: (error: unknown) => void;
 }
@@ -152,7 +153,7 @@ export class MessagePipeline {
       this.#waiting--;
       this.counts.answered++;
       if (answer.code === '00') this.counts.approved++;
-      this.#options.onAnswered?.(this.#now() - task.receivedMs);
+      this.#options.onAnswered?.(this.#now() - task.receivedMs - task.elsewhereMs);
       onAnswer(answer);
     });
     this.#laneOf(task).add(task);
@@ -232,19 +233,28 @@ export class MessagePipeline {
       const answers: (readonly [Task, Answer])[] = [];
       const toRelay: Task[] = [];
       const toAskAgain: Task[] = [];
-      const own: Task[] = [];
+      const here: Task[] = [];
       for (const task of tasks) {
         const known = reading.known.get(task.codes.key);
         if (known && known.content !== task.codes.content) answers.push([task, OTHER_CONTENT]);
-        else if (known?.state === 'relaying') toAskAgain.push(task);
-        else if (known) answers.push([task, answerFromRecord(task, known)]);
-        else if (task.range?.mode === 'relay') toRelay.push(task);
-        else own.push(task);
+        else if (known?.state === 'relaying') {
+          task.mayHaveMoved = true;
+          toAskAgain.push(task);
+        } else if (known) answers.push([task, answerFromRecord(task, known)]);
+        else if (isRelayed(task) && !isAboutUntold(task, reading)) toRelay.push(task);
+        else here.push(task);
       }
       for (const task of toRelay)
         work.record(recordOf(task, { state: 'relaying', decidedBy: null, code: null }, work.now, vault));
       const known = answers.length;
-      const decided = await decideBatch(own, { work, reading, controls, codes, vault, by: 'own' });
+      const decided = await decideBatch(here, {
+        work,
+        reading,
+        controls,
+        codes,
+        vault,
+        isInStead: isRelayed,
+      });
       crashPoint('message:moved');
       work.write(tx, rows, 'insert');
       return {
@@ -301,7 +311,14 @@ export class MessagePipeline {
       const reading = await reader.read(tx, tasks);
       const { open, ended } = whatHasEnded(tasks, reading);
       const work = new BatchWork(reading, ledger, new Date(this.#now()));
-      const outcome = await decideBatch(open, { work, reading, controls, codes, vault, by: 'stand_in' });
+      const outcome = await decideBatch(open, {
+        work,
+        reading,
+        controls,
+        codes,
+        vault,
+        isInStead: () => true,
+      });
       crashPoint('message:moved');
       work.write(tx, rows, 'finish');
       return { ...outcome, ended };
@@ -403,6 +420,7 @@ export class MessagePipeline {
     const leftMs = settings.RELEVO_MESSAGE_BUDGET_MS - (this.#now() - receivedMs);
     const budgetMs = Math.max(BUDGET_MS_MIN, Math.min(range!.budgetMs, leftMs));
     const frame = raw ?? pack(message);
+    const askedMs = this.#now();
     this.#asked.add(task);
     processors
       .of(range!)
@@ -421,6 +439,7 @@ export class MessagePipeline {
       )
       .finally(() => {
         this.#asked.delete(task);
+        task.elsewhereMs += this.#now() - askedMs;
         this.#laneOf(task).add(task);
       })
       .catch((error: unknown) => onTrouble?.(error));
@@ -494,6 +513,15 @@ export class MessagePipeline {
     }
   }
 }
+
+const isRelayed = ({ range }: Task): boolean => range?.mode === 'relay';
+
+/**
+ * What tells of a purchase that was decided in the earlier processor's stead must not overtake the advice of that: it
+ * is entered here and told behind it.
+ */
+const isAboutUntold = ({ request, codes }: Task, { untold }: Reading): boolean =>
+  !isRequest(request.kind) && untold.has(codes.panIndex);
 
 /**
  * Another process may have asked the earlier processor about the same message, and have brought it to its end

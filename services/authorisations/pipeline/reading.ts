@@ -9,6 +9,7 @@ import { findMessages, type KnownMessage } from '../store/messages.ts';
 import { holdBatch, type Range, Ranges, readRanges } from '../store/ranges.ts';
 import { findReversedAhead } from '../store/reversed-ahead.ts';
 import { readUsage } from '../store/usage.ts';
+import { untoldCards } from '../store/waiting.ts';
 import { addUuid, uuidArray } from '../store/uuids.ts';
 import type { About, Task } from './task.ts';
 
@@ -19,6 +20,8 @@ export interface Reading {
   readonly reversedAhead: ReadonlyMap<string, number>;
   /** Of each card; brought up to date while the batch is decided. */
   readonly usage: Map<string, Usage>;
+  /** By the codes of card numbers: when the last advice is due that the earlier processor has not acknowledged. */
+  readonly untold: Map<string, number>;
 }
 
 /** Locks what messages concern and reads it. Used again batch after batch. */
@@ -26,17 +29,20 @@ export class Reader {
   readonly #keys = new ColumnBuffer('uuid');
   readonly #own = new ColumnBuffer('uuid');
   readonly #cards = new ColumnBuffer('uuid');
+  readonly #told = new ColumnBuffer('uuid');
 
   /** All of it leaves at once, and each statement sees what the one before has waited for. */
   async read(tx: Pipeline, tasks: readonly Task[]): Promise<Reading> {
     const prefixes = new Set<string>();
     const locks = new Set<number>();
     const cardIds = new Set<string>();
+    const told = new Set<string>();
     const keys: string[] = [];
     for (const { codes, range, card } of tasks) {
       if (range) prefixes.add(range.prefix);
       locks.add(Number.parseInt(codes.panIndex.slice(0, 8), 16) | 0);
       if (card) cardIds.add(card.cardId);
+      if (range && range.processor !== null) told.add(codes.panIndex);
       keys.push(codes.key, codes.twinKey);
       if (codes.originalKey && codes.originalTwinKey) keys.push(codes.originalKey, codes.originalTwinKey);
     }
@@ -45,7 +51,7 @@ export class Reader {
       [...prefixes],
       [...locks].sort((a, b) => a - b),
     );
-    const [ranges, known, reversedAhead, usage] = await Promise.all([
+    const [ranges, known, reversedAhead, usage, untold] = await Promise.all([
       readRanges(tx),
       findMessages(tx, uuidArray(keys, this.#keys)),
       findReversedAhead(
@@ -56,8 +62,9 @@ export class Reader {
         ),
       ),
       cardIds.size > 0 ? readUsage(tx, uuidArray(cardIds, this.#cards)) : new Map<string, Usage>(),
+      told.size > 0 ? untoldCards(tx, uuidArray(told, this.#told)) : new Map<string, number>(),
     ]);
-    return { ranges: new Ranges(ranges), known, reversedAhead, usage };
+    return { ranges: new Ranges(ranges), known, reversedAhead, usage, untold };
   }
 }
 

@@ -17,7 +17,21 @@ export interface Ending {
   readonly adviceDue?: boolean;
 }
 
-export function recordOf(task: Task, ending: Ending, now: Date, vault: Vault): MessageRecord {
+/** An advice is due now, but behind those of its card that are due already. */
+function dueMs({ codes }: Task, now: Date, untold: Map<string, number>): number {
+  const due = Math.max(now.getTime(), (untold.get(codes.panIndex) ?? 0) + 1);
+  untold.set(codes.panIndex, due);
+  return due;
+}
+
+/** `untold` says of which cards advices are due already. */
+export function recordOf(
+  task: Task,
+  ending: Ending,
+  now: Date,
+  vault: Vault,
+  untold = new Map<string, number>(),
+): MessageRecord {
   const { request, codes, card, range, earlier } = task;
   const { state, decidedBy, code, adviceDue = false } = ending;
   return {
@@ -45,7 +59,7 @@ export function recordOf(task: Task, ending: Ending, now: Date, vault: Vault): M
     ownReason: ending.ownReason ?? null,
     draftCode: ending.draftCode ?? null,
     answeredMs: code === null ? null : now.getTime(),
-    adviceDueMs: adviceDue ? now.getTime() : null,
+    adviceDueMs: adviceDue ? dueMs(task, now, untold) : null,
     answer: earlier?.kept ?? null,
     answerHasPan: earlier?.hasPan ?? false,
     // Of a card that is not here nobody else could tell the number, should the earlier processor be asked or told.

@@ -1,6 +1,7 @@
 import type { Message } from '#runtime/iso8583/message.ts';
 import type { CardView } from '../decision/card-view.ts';
 import { NOT_CHECKED, type SecurityVerdict } from '../request/security-module.ts';
+import { isRepeat } from '../request/kinds.ts';
 import type { AuthorisationRequest } from '../request/request.ts';
 import type { KnownMessage } from '../store/messages.ts';
 import type { Range } from '../store/ranges.ts';
@@ -65,8 +66,12 @@ export class Task implements Incoming {
   card: CardView | null = null;
   security: SecurityVerdict = NOT_CHECKED;
   earlier: EarlierAnswer | null = null;
+  /** How long the earlier processor was waited for. */
+  elsewhereMs = 0;
   /** The earlier processor may have got it and may have acted on it. */
   wasSent = false;
+  /** It was tried before: whoever did may have died when the ledger had moved for it and it was not on record. */
+  mayHaveMoved: boolean;
   isSettled = false;
   /** The same message once more, which gets the same answer. */
   repeats: Task[] = [];
@@ -81,6 +86,7 @@ export class Task implements Incoming {
     this.request = request;
     this.message = message;
     this.raw = raw;
+    this.mayHaveMoved = isRepeat(message.mti);
     this.receivedMs = receivedMs;
     this.#onAnswer = onAnswer;
   }

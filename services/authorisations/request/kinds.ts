@@ -24,12 +24,18 @@ const KINDS: Readonly<Record<string, MessageKind>> = {
 /** 0 is a message of the acquirer, 1 the same once more. */
 const ORIGINS = '01';
 
+/** Whether its sender says that it sends the message once more. */
+export const isRepeat = (mti: string): boolean => mti.endsWith('1');
+
 /** The kind, or null for an answer and for every message type that is not taken here. */
 export const kindOf = (mti: string): MessageKind | null =>
   mti.length === 4 && ORIGINS.includes(mti[3]) ? (KINDS[mti.slice(0, 3)] ?? null) : null;
 
 /** 0100 and 0101 are answered by 0110, 0420 and 0421 by 0430. */
 export const answerMtiOf = (mti: string): string => `${mti.slice(0, 2)}${Number(mti[2]) + 1}0`;
+
+/** It asks for a decision. */
+export const isRequest = (kind: RequestKind): boolean => kind === 'authorisation' || kind === 'financial';
 
 /** An advice tells what has happened elsewhere: it is entered, not decided. */
 export const isAdvice = (kind: RequestKind): boolean =>

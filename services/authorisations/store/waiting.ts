@@ -86,6 +86,17 @@ export const dueAdvices = (
    where (advice_due_at <= ${now} or advice_due_at > ${new Date(now.getTime() + PUT_OFF_MS_MAX)}) and prefix = any(${[...prefixes]})
    order by advice_due_at, received_at limit ${limit}`;
 
+/**
+ * When the last advice of a card is due, in milliseconds since 1970: of those cards about which the earlier processor
+ * has not been told everything. `panIndexes` are an array of uuids.
+ */
+export async function untoldCards(tx: Tx, panIndexes: Buffer): Promise<Map<string, number>> {
+  const rows = await tx.rows<{ panIndex: string; dueAt: Date }>`
+    select pan_index as "panIndex", max(advice_due_at) as "dueAt" from authorisations.messages
+     where advice_due_at is not null and pan_index = any(${panIndexes}::uuid[]) group by pan_index`;
+  return new Map(rows.map(({ panIndex, dueAt }) => [panIndex, dueAt.getTime()]));
+}
+
 export async function acknowledgeAdvices(tx: Tx, keys: readonly string[]): Promise<void> {
   if (keys.length === 0) return;
   await tx.run`

@@ -59,6 +59,7 @@ create table authorisations.messages (
 create index messages_relaying on authorisations.messages (received_at) where state = 'relaying';
 create index messages_unfollowed on authorisations.messages (received_at) where state = 'unfollowed';
 create index messages_advice_due on authorisations.messages (advice_due_at) where advice_due_at is not null;
+create index messages_untold on authorisations.messages (pan_index) where advice_due_at is not null;
 create index messages_received_at on authorisations.messages
  using brin (received_at) with (pages_per_range = 32, autosummarize = on);
 
