@@ -1,7 +1,7 @@
 import { maskedPan } from '#simulators/wire/masked.ts';
 import type { Message } from '#runtime/iso8583/message.ts';
 
-const SHOWN_MAX = 40;
+const SHOWN_MAX = 60;
 
 /** What has happened, in lines without card data; those about one account can be read when it is not what it should be. */
 export class History {

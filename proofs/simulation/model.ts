@@ -138,6 +138,13 @@ export class Model {
     return held;
   }
 
+  /** Purchases whose holds have expired, by RRN. */
+  expired(account: SimulatedAccount): string[] {
+    return [...this.entries.values()]
+      .filter(({ card, isExpired }) => isExpired && card.account.id === account.id)
+      .map(({ rrn }) => rrn);
+  }
+
   heldOf(key: string, entry: Entry): number {
     if (!entry.isHold || entry.isCleared || entry.isExpired) return 0;
     return Math.min(entry.amountMinor, this.#left.get(key) ?? Infinity);

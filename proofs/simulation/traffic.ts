@@ -181,11 +181,12 @@ export class Traffic {
     if (isTooOld(request, notBeforeMs)) return [];
     if (purchase.messages.length > 1 && choice <= 95) return [];
     if (purchase.messages.some(({ type }) => type === '012' || type === '022')) return [];
-    // Where we stood in, the earlier processor takes it for our own advice once more: they share fields 7, 11, 32, 37.
+    // Where we stood in, the earlier processor takes one that says otherwise for our own advice once more: they share
+    // fields 7, 11, 32 and 37.
     if (choice > 97 && !purchase.card.isRelayed)
       return [{ sent: purchase.advise({ 39: '05' }), how: 'first' }];
     const own = purchase.approval;
-    const isOther = own === undefined || choice > 91;
+    const isOther = own === undefined || (choice > 91 && !purchase.card.isRelayed);
     const approval = isOther ? `T${request.message.get(11)!.slice(1)}` : own;
     if (purchase.isHold) purchase.approval = approval;
     return [{ sent: purchase.advise({ 38: approval }), how: 'first' }];

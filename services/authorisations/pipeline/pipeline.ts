@@ -211,7 +211,8 @@ export class MessagePipeline {
       this.#options.onTrouble?.(error);
       const waits = new Set(lane.waiting);
       // Some were put back, some get the answer of another one, some have come a step further meanwhile.
-      const isLeft = (task: Task) => task.step === step && !task.isRepeat && !waits.has(task);
+      const isLeft = (task: Task) =>
+        task.step === step && !task.isRepeat && !task.isBehind && !waits.has(task);
       this.#goOnAfterFailure(lane, batch.filter(isLeft));
       await new Promise((resolve) => setTimeout(resolve, this.#pauseMs));
       this.#pauseMs = Math.min(this.#pauseMs * 2, PAUSE_MS_MAX);
@@ -346,7 +347,10 @@ export class MessagePipeline {
     return oneOfEachPurchase(lane, tasks);
   }
 
-  /** Whether the same message is on its way already: then its answer is this one's too. */
+  /**
+   * Whether the same message is on its way already: then its answer is this one's too. One with other content waits
+   * until it is known which of them was there first.
+   */
   #joins(task: Task): boolean {
     const { key, content } = task.codes;
     const other = this.#inFlight.get(key);
@@ -360,8 +364,8 @@ export class MessagePipeline {
       task.isRepeat = true;
       this.counts.repeats++;
     } else {
-      this.counts.otherContent++;
-      task.settle(OTHER_CONTENT);
+      other.behind.push(task);
+      task.isBehind = true;
     }
     return true;
   }
@@ -411,6 +415,10 @@ export class MessagePipeline {
   #settle(task: Task, answer: Answer): void {
     if (task.codes && this.#inFlight.get(task.codes.key) === task) this.#inFlight.delete(task.codes.key);
     task.settle(answer);
+    for (const next of task.behind.splice(0)) {
+      next.isBehind = false;
+      this.#laneOf(next).add(next);
+    }
   }
 
   #relay(task: Task, isRepeat: boolean): void {

@@ -75,6 +75,10 @@ export class Task implements Incoming {
   isSettled = false;
   /** The same message once more, which gets the same answer. */
   repeats: Task[] = [];
+  /** Others with this one's key and another content, which are worked when it has ended. */
+  readonly behind: Task[] = [];
+  /** It is one of those behind another. */
+  isBehind = false;
   /** It is one of those of another. */
   isRepeat = false;
   /** Its answer left before it was recorded. */
