@@ -232,6 +232,7 @@ export class Simulation {
     if (step >= this.#skewEnds && this.#skewMs !== 0) {
       await this.#allStarted();
       await this.#checkpoint('before the clock is right again');
+      await this.#allStarted();
       this.#skewMs = 0;
       this.#history.event('the clock is right again');
     }
@@ -517,6 +518,7 @@ export class Simulation {
     await this.#processor.behave();
     await this.#allStarted();
     await this.#checkpoint('before the last messages');
+    await this.#allStarted();
     this.#skewMs = 0;
     this.#atMs += MINUTE_MS;
     this.#setClocks();

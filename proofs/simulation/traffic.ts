@@ -186,7 +186,8 @@ export class Traffic {
     if (choice > 97 && !purchase.card.isRelayed)
       return [{ sent: purchase.advise({ 39: '05' }), how: 'first' }];
     const own = purchase.approval;
-    const isOther = own === undefined || (choice > 91 && !purchase.card.isRelayed);
+    const isOther = own === undefined || choice > 91;
+    if (isOther && purchase.card.isRelayed) return [];
     const approval = isOther ? `T${request.message.get(11)!.slice(1)}` : own;
     if (purchase.isHold) purchase.approval = approval;
     return [{ sent: purchase.advise({ 38: approval }), how: 'first' }];

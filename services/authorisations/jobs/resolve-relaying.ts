@@ -4,7 +4,7 @@ import { pack } from '#runtime/iso8583/pack.ts';
 import { asRepeat, earlierAnswer } from '../pipeline/kept-messages.ts';
 import type { MessagePipeline } from '../pipeline/pipeline.ts';
 import type { Processors } from '../relay/processors.ts';
-import { giveUpRelaying, type KeptMessage, leftRelaying } from '../store/waiting.ts';
+import { giveUpRelaying, type KeptMessage, askAgainAboutLeft } from '../store/waiting.ts';
 import { openPans, type Opener, taskFromRecord } from './from-record.ts';
 
 const AT_ONCE_MAX = 200;
@@ -23,7 +23,7 @@ export async function resolveRelaying(
   { olderThanMs, now }: { olderThanMs: number; now: number },
 ): Promise<number> {
   await giveUpRelaying(db, new Date(now - GIVE_UP_MS), new Date(now));
-  const left = (await leftRelaying(db, new Date(now - olderThanMs), AT_ONCE_MAX)).filter(
+  const left = (await askAgainAboutLeft(db, new Date(now - olderThanMs), AT_ONCE_MAX)).filter(
     ({ key }) => !pipeline.isInFlight(key),
   );
   if (left.length === 0) return 0;

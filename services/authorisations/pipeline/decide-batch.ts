@@ -278,7 +278,8 @@ function endOwn(pending: Pending, using: DecideWith): Ending {
  * has not happened, for it may have approved.
  */
 function endInStead(pending: Pending, using: DecideWith): Ending {
-  const { task, entry, decision: decided } = pending;
+  const { task, about, entry, decision: decided } = pending;
+  const wasSent = task.wasSent || (about.self?.isAskedAgain ?? false);
   if (isTold(pending)) {
     // Whoever tells what has happened is not refused because the one it concerns is silent.
     const concluded = task.card ? concludeTold(pending, using) : decision('approved');
@@ -286,7 +287,7 @@ function endInStead(pending: Pending, using: DecideWith): Ending {
   }
   const own = conclude(pending, using);
   const isCovered = decided !== null ? task.card !== null : entry !== null || !isApproval(own.code);
-  if (isCovered) return { ...endingOf(pending, own, using), adviceDue: isApproval(own.code) || task.wasSent };
+  if (isCovered) return { ...endingOf(pending, own, using), adviceDue: isApproval(own.code) || wasSent };
   return {
     state: 'done',
     decidedBy: 'stand_in',
@@ -294,7 +295,7 @@ function endInStead(pending: Pending, using: DecideWith): Ending {
     ownCode: own.code,
     ownReason: own.reason,
     draftCode: draftCodeOf(pending, using),
-    adviceDue: task.wasSent,
+    adviceDue: wasSent,
   };
 }
 

@@ -179,6 +179,9 @@ function enterReversal(situation: Situation): Entry {
   const decided = originals.filter(
     ({ responseCode, state }) => responseCode !== null && state !== 'unfollowed',
   );
+  const ahead = originalKeys.length > 0 ? { keys: originalKeys, leftMinor } : null;
+  // Of what was declined there is nothing to take back, but an advice may still say that it was approved.
+  if (decided.length > 0 && !decided.some(isStanding)) return { ...NOTHING, ahead };
   if (decided.length > 0) return takeBack(situation, decided.filter(isStanding), leftMinor);
   // A hold that a file brought, one of a message that was never recorded, or one that has not come yet.
   const { currency } = request;
@@ -188,7 +191,7 @@ function enterReversal(situation: Situation): Entry {
     movements: [
       { kind: 'release', cardId, accountId, holdId, amountMinor: leftMinor, currency, force: true },
     ],
-    ahead: originalKeys.length > 0 ? { keys: originalKeys, leftMinor } : null,
+    ahead,
   };
 }
 

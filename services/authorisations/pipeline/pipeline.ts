@@ -12,6 +12,7 @@ import { isRequest } from '../request/kinds.ts';
 import { noSecurityModule, type SecurityModule, verifySecurity } from '../request/security-module.ts';
 import type { Processors } from '../relay/processors.ts';
 import type { authorisationSettings } from '../service.ts';
+import { recordAskingAgain } from '../store/messages.ts';
 import { Ranges, readRanges } from '../store/ranges.ts';
 import { BatchWork } from './batch.ts';
 import { decideBatch } from './decide-batch.ts';
@@ -257,6 +258,10 @@ export class MessagePipeline {
         isInStead: isRelayed,
       });
       crashPoint('message:moved');
+      recordAskingAgain(
+        tx,
+        toAskAgain.map(({ codes: { key } }) => key),
+      );
       work.write(tx, rows, 'insert');
       return {
         answers: [...answers, ...decided.answers],

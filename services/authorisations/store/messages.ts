@@ -196,6 +196,8 @@ export interface KnownMessage {
   readonly reason: string | null;
   readonly answer: Buffer | null;
   readonly answerHasPan: boolean;
+  /** The earlier processor was asked by more than one process, or was about to be. */
+  readonly isAskedAgain: boolean;
 }
 
 /** `keys` are an array of uuids. */
@@ -206,7 +208,7 @@ export async function findMessages(tx: Tx, keys: Buffer): Promise<Map<string, Kn
            left_minor::float8 as "leftMinor", currency, received_at as "receivedAt",
            response_code as "responseCode", approval_code as "approvalCode",
            case when decided_by <> 'earlier' then own_reason end as reason, answer,
-           answer_has_pan as "answerHasPan"
+           answer_has_pan as "answerHasPan", asked_again as "isAskedAgain"
       from authorisations.messages where message_key = any(${keys}::uuid[])`;
   return new Map(rows.map((row) => [row.key, row]));
 }
@@ -226,6 +228,12 @@ export function changeMessages(tx: Pipeline, changes: ReadonlyMap<string, Change
       from unnest(${[...changes.keys()]}::uuid[], ${all.map(({ leftMinor }) => leftMinor)}::int8[],
                   ${all.map(({ holdId }) => holdId)}::uuid[]) as changed(message_key, left_minor, hold_id)
      where messages.message_key = changed.message_key`;
+}
+
+/** Goes on record before the earlier processor is asked: whoever decides in its stead then knows of it. */
+export function recordAskingAgain(tx: Pipeline, keys: readonly string[]): void {
+  if (keys.length > 0)
+    tx.send`update authorisations.messages set asked_again = true where message_key = any(${[...keys]}::uuid[])`;
 }
 
 /** What the earlier processor answered after it had been stood in for. */

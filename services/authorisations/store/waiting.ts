@@ -45,13 +45,19 @@ export const unfollowedOf = (
    where state = 'unfollowed' and pan_index = any(${uuidArray(panIndexes)}::uuid[])
    order by received_at, message_key limit ${limit}`;
 
-/** Messages that the earlier processor was asked about and whose answer was never recorded. */
-export const leftRelaying = (tx: Tx, before: Date, limit: number) => tx.rows<KeptMessage>`
-  select message_key as key, pan_index as "panIndex", prefix, kind, received_at as "receivedAt",
-         card_id as "cardId", pan_sealed as "panSealed", request
-    from authorisations.messages
-   where state = 'relaying' and received_at < ${before}
-   order by received_at limit ${limit}`;
+/**
+ * Messages that the earlier processor was asked about and whose answer was never recorded. That it will be asked again
+ * goes on record with it.
+ */
+export const askAgainAboutLeft = (tx: Tx, before: Date, limit: number) => tx.rows<KeptMessage>`
+  with found as (
+    select message_key as key from authorisations.messages
+     where state = 'relaying' and received_at < ${before} order by received_at limit ${limit}
+  )
+  update authorisations.messages set asked_again = true
+    from found where message_key = key and state = 'relaying'
+  returning key, pan_index as "panIndex", prefix, kind, received_at as "receivedAt", card_id as "cardId",
+            pan_sealed as "panSealed", request`;
 
 /**
  * Nobody could be asked for so long that the sender has given up long ago: recorded as not decided, and the earlier

@@ -48,6 +48,8 @@ create table authorisations.messages (
   draft_code      text,
   -- What the earlier processor answered after we had stood in for it.
   late_code       text,
+  -- Another process, or a later one, has asked the earlier processor too, or was about to.
+  asked_again     bool not null default false,
   pan_masked      text not null,
   -- What was answered named the card number, which is not kept.
   answer_has_pan  bool not null default false,
