@@ -86,8 +86,7 @@ class Round {
         continue;
       }
       const waitMs = Math.min(PUT_OFF_MS_MAX, BACK_OFF_MS * 2 ** Math.min(due.attempts, 10));
-      const untilMs = this.#now() + waitMs;
-      ofCard.slice(i).forEach(({ key }, behind) => this.#putOff.set(key, new Date(untilMs + behind)));
+      this.#putOff.set(due.key, new Date(this.#now() + waitMs));
       return;
     }
   }

@@ -242,7 +242,7 @@ suite('a relayed range', () => {
     assert.equal(await forwardAdvices(db, processors, pipeline.ranges, opener, later), 2);
     assert.deepEqual(
       processor.received.map((message) => `${message.mti} ${Number(message.get(4))}`),
-      ['0120 10', '0121 10', '0121 20'],
+      ['0120 10', '0121 10', '0120 20'],
     );
     await assertLedgerLaws(cell);
   });

@@ -79,6 +79,7 @@ export interface DueAdvice extends KeptMessage {
 /** No advice is put off for longer than this; what is due later was put down by a clock that was ahead. */
 export const PUT_OFF_MS_MAX = 60_000;
 
+/** In the order in which they became due, but none of a card one of whose advices was put off. */
 export const dueAdvices = (
   tx: Tx,
   now: Date,
@@ -89,7 +90,11 @@ export const dueAdvices = (
          card_id as "cardId", pan_sealed as "panSealed", request, response_code as "responseCode",
          approval_code as "approvalCode", advice_attempts as attempts
     from authorisations.messages
-   where (advice_due_at <= ${now} or advice_due_at > ${new Date(now.getTime() + PUT_OFF_MS_MAX)}) and prefix = any(${[...prefixes]})
+   where advice_due_at is not null and prefix = any(${[...prefixes]})
+     and not exists (
+       select from authorisations.messages same
+        where same.pan_index = messages.pan_index and same.advice_due_at is not null
+          and same.advice_put_off > ${now} and same.advice_put_off <= ${new Date(now.getTime() + PUT_OFF_MS_MAX)})
    order by advice_due_at, received_at limit ${limit}`;
 
 /**
@@ -107,7 +112,7 @@ export async function acknowledgeAdvices(tx: Tx, keys: readonly string[]): Promi
   if (keys.length === 0) return;
   await tx.run`
     update authorisations.messages
-       set advice_due_at = null, advice_attempts = advice_attempts + 1, pan_sealed = null
+       set advice_due_at = null, advice_put_off = null, advice_attempts = advice_attempts + 1, pan_sealed = null
      where message_key = any(${uuidArray(keys)}::uuid[])`;
 }
 
@@ -115,8 +120,8 @@ export async function putOffAdvices(tx: Tx, putOff: ReadonlyMap<string, Date>): 
   if (putOff.size === 0) return;
   await tx.run`
     update authorisations.messages
-       set advice_due_at = sent.due_at, advice_attempts = advice_attempts + 1
-      from unnest(${[...putOff.keys()]}::uuid[], ${[...putOff.values()]}::timestamptz[]) as sent(message_key, due_at)
+       set advice_put_off = sent.until, advice_attempts = advice_attempts + 1
+      from unnest(${[...putOff.keys()]}::uuid[], ${[...putOff.values()]}::timestamptz[]) as sent(message_key, until)
      where messages.message_key = sent.message_key`;
 }
 

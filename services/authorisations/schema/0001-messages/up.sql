@@ -27,6 +27,8 @@ create table authorisations.messages (
   moved_at        timestamptz not null,
   answered_at     timestamptz,
   advice_due_at   timestamptz,
+  -- It was tried, and is not tried again before that.
+  advice_put_off  timestamptz,
   card_id         uuid,
   account_id      uuid,
   hold_id         uuid,
