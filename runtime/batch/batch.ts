@@ -7,6 +7,7 @@ export class Batch<C extends Columns> {
   readonly #declaration: C;
   readonly columns: { readonly [Name in keyof C]: ColumnBuffer };
   readonly #names: readonly (keyof C & string)[];
+  readonly #texts = new Map<string, readonly string[]>();
   readonly #all: readonly (readonly [name: string, column: ColumnBuffer])[];
 
   constructor(declaration: C) {
@@ -44,15 +45,25 @@ export class Batch<C extends Columns> {
     const rows = this.rows;
     const uneven = this.#all.find(([, column]) => column.count !== rows);
     if (uneven) throw new Error(`batch column ${uneven[0]} holds ${uneven[1].count} values, not ${rows}`);
-    const casts = only.map((name, i) => {
-      const column = this.columns[name];
-      const end = i === only.length - 1 ? `) as ${alias}` : ', unnest(';
-      return `::${SQL_TYPE[column.type]}[]) as ${snakeCase(name)}${end}`;
-    });
     return new Fragment(
-      ['(select unnest(', ...casts],
+      this.#tableText(alias, only),
       only.map((name) => this.columns[name].array()),
     );
+  }
+
+  /** The same strings each time: a statement is known again by them. */
+  #tableText(alias: string, only: readonly (keyof C & string)[]): readonly string[] {
+    const named = `${alias} ${only.join()}`;
+    let strings = this.#texts.get(named);
+    if (!strings) {
+      const casts = only.map((name, i) => {
+        const end = i === only.length - 1 ? `) as ${alias}` : ', unnest(';
+        return `::${SQL_TYPE[this.columns[name].type]}[]) as ${snakeCase(name)}${end}`;
+      });
+      strings = ['(select unnest(', ...casts];
+      this.#texts.set(named, strings);
+    }
+    return strings;
   }
 }
 

@@ -14,17 +14,41 @@ export class Fragment {
   /** The statement as PostgreSQL takes it: nested fragments are laid in line, parameters numbered. */
   statement(): { text: string; values: Parameter[] } {
     const values: Parameter[] = [];
-    const write = ({ strings, parameters }: Fragment): string =>
-      strings.reduce((text, string, i) => {
-        const parameter = parameters[i - 1];
-        return (
-          text + (parameter instanceof Fragment ? write(parameter) : `$${values.push(parameter)}`) + string
-        );
-      });
-    const text = write(this);
+    const shape: Shape = [];
+    this.#takeApart(values, shape);
+    const before = written.get(this.strings);
+    if (before && isSame(before.shape, shape)) return { text: before.text, values };
+    const text = this.#write({ count: 0 });
+    written.set(this.strings, { shape, text });
     return { text, values };
   }
+
+  #takeApart(values: Parameter[], shape: Shape): void {
+    for (const parameter of this.parameters)
+      if (parameter instanceof Fragment) {
+        shape.push(parameter.strings);
+        parameter.#takeApart(values, shape);
+      } else {
+        shape.push(null);
+        values.push(parameter);
+      }
+  }
+
+  #write(values: { count: number }): string {
+    return this.strings.reduce((text, string, i) => {
+      const parameter = this.parameters[i - 1];
+      return text + (parameter instanceof Fragment ? parameter.#write(values) : `$${++values.count}`) + string;
+    });
+  }
 }
+
+/** In place of each parameter: null, or the strings of the fragment that stands there. */
+type Shape = (readonly string[] | null)[];
+
+const isSame = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((part, i) => part === b[i]);
+
+/** A statement's text as it was written last, by the place in the code that it comes from. */
+const written = new WeakMap<readonly string[], { readonly shape: Shape; readonly text: string }>();
 
 /** Real SQL with values in place: sql`select … where id = ${id}`. Values never become part of the text. */
 export const sql = (strings: TemplateStringsArray, ...parameters: (Parameter | Fragment)[]): Fragment =>
