@@ -37,7 +37,9 @@ export class Fragment {
   #write(values: { count: number }): string {
     return this.strings.reduce((text, string, i) => {
       const parameter = this.parameters[i - 1];
-      return text + (parameter instanceof Fragment ? parameter.#write(values) : `$${++values.count}`) + string;
+      return (
+        text + (parameter instanceof Fragment ? parameter.#write(values) : `$${++values.count}`) + string
+      );
     });
   }
 }
