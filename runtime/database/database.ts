@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import pg from 'pg';
 import type { Backends } from './backends.ts';
-import { type Fragment, type Parameter, sql } from './sql.ts';
+import { type Fragment, type Parameter, sql, together } from './sql.ts';
 
 /** Amounts are int8 and must stay exact; dates are plain days and must not drift with a time zone. */
 const types = new pg.TypeOverrides();
@@ -22,6 +22,8 @@ export interface Tx {
 export interface Pipeline extends Tx {
   /** Sends a statement whose answer nobody waits for. If it fails, the transaction does. */
   send(strings: TemplateStringsArray, ...parameters: (Parameter | Fragment)[]): void;
+  /** Sends statements that touch different rows as one; of none, nothing. */
+  sendTogether(parts: readonly Fragment[]): void;
 }
 
 /** One role's way into one database. */
@@ -101,6 +103,10 @@ class Sent implements Queryable {
     return {
       ...txOn(this),
       send: (strings, ...parameters) => void query(this, sql(strings, ...parameters)).catch(() => {}),
+      sendTogether: (parts) => {
+        if (parts.length > 0)
+          void query(this, parts.length === 1 ? parts[0] : together(parts)).catch(() => {});
+      },
     };
   }
 

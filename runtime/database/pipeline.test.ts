@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openDatabase, openTrial } from '#runtime/database/database.ts';
+import { sql } from '#runtime/database/sql.ts';
 import { atEnd, testServer } from '#tools/testing/server.ts';
 
 /** Statements that travel together: their order, and what becomes of the others when one of them fails. */
@@ -29,6 +30,27 @@ test('statements run in the order in which they were sent, and each sees what th
   });
   assert.deepEqual(seen, [{ note: 'one' }, { note: 'changed' }]);
   assert.deepEqual(await stored(), [1, 2]);
+  await db.run`delete from pipelines.rows`;
+});
+
+test('several that are sent as one are all run, with their values where they belong, and fail together', async () => {
+  const insert = (id: number, note: string) => sql`insert into pipelines.rows values (${id}, ${note})`;
+  const send = (parts: readonly ReturnType<typeof insert>[]) =>
+    db.pipeline((tx) => Promise.resolve(tx.sendTogether(parts)));
+  await send([]);
+  await send([insert(1, 'alone')]);
+  await send([
+    insert(2, 'first'),
+    sql`update pipelines.rows set note = ${'changed'} where id = ${1}`,
+    insert(3, 'last'),
+  ]);
+  assert.deepEqual(await db.rows`select * from pipelines.rows order by id`, [
+    { id: 1, note: 'changed' },
+    { id: 2, note: 'first' },
+    { id: 3, note: 'last' },
+  ]);
+  await assert.rejects(send([insert(4, ''), insert(1, '')]), hasCode('23505'));
+  assert.deepEqual(await stored(), [1, 2, 3]);
   await db.run`delete from pipelines.rows`;
 });
 

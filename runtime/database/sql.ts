@@ -56,5 +56,20 @@ const written = new WeakMap<readonly string[], { readonly shape: Shape; readonly
 export const sql = (strings: TemplateStringsArray, ...parameters: (Parameter | Fragment)[]): Fragment =>
   new Fragment(strings, parameters);
 
+const withParts = new Map<number, readonly string[]>();
+
+/**
+ * Statements that write, as one: they see the same snapshot, and none sees what another one writes, so no two of them
+ * may touch the same row. It costs one execution instead of several.
+ */
+export function together(parts: readonly Fragment[]): Fragment {
+  let strings = withParts.get(parts.length);
+  if (!strings) {
+    strings = ['with part_0 as (', ...parts.slice(1).map((_, i) => `), part_${i + 1} as (`), ') select'];
+    withParts.set(parts.length, strings);
+  }
+  return new Fragment(strings, parts);
+}
+
 /** An SQL name, quoted. For names that we made ourselves, such as those of databases and roles. */
 export const identifier = (name: string): Fragment => new Fragment([`"${name.replaceAll('"', '""')}"`], []);

@@ -2,6 +2,7 @@ import { int8, text, timestamp, uuid } from '#declare/columns.ts';
 import { Batch } from '#runtime/batch/batch.ts';
 import type { ColumnBuffer } from '#runtime/batch/column-buffer.ts';
 import type { Pipeline } from '#runtime/database/database.ts';
+import { type Fragment, sql } from '#runtime/database/sql.ts';
 import type { Account, Hold, Judged, Transfer } from './judge-movements.ts';
 import { movementRow } from './service.ts';
 import { settlementAccountId } from './settlement.ts';
@@ -75,15 +76,17 @@ export class MovementWriter {
     const changed = holds.filter(({ index }) => index === null);
     const replaced = placed.filter(({ isHere }) => isHere);
     if (replaced.length > 0) forget(tx, replaced);
-    if (placed.length > 0) this.#insertHolds(tx, rows, placed);
-    if (changed.length > 0) this.#changeHolds(tx, rows, changed);
-    if (judged.transfers.length > 0) this.#insertTransfers(tx, rows, judged.transfers);
-    if (judged.accounts.size > 0) this.#setBalances(tx, rows, judged.accounts);
+    const parts: Fragment[] = [];
+    if (placed.length > 0) parts.push(this.#insertHolds(rows, placed));
+    if (changed.length > 0) parts.push(this.#changeHolds(rows, changed));
+    if (judged.transfers.length > 0) parts.push(this.#insertTransfers(rows, judged.transfers));
+    if (judged.accounts.size > 0) parts.push(this.#setBalances(rows, judged.accounts));
+    tx.sendTogether(parts);
     if (judged.settled.size > 0) settle(tx, judged.settled);
   }
 
   /** Holds that this call placed, as it leaves them. */
-  #insertHolds(tx: Pipeline, rows: Movements, holds: readonly Hold[]): void {
+  #insertHolds(rows: Movements, holds: readonly Hold[]): Fragment {
     const placed = this.#placed;
     placed.clear();
     const indexes = holds.map(({ index }) => index!);
@@ -94,7 +97,7 @@ export class MovementWriter {
       addIdAt(placed.columns.movementId, movementIds, hold.index!);
     }
     // A release ahead places nothing: it is no movement that a repeat of the hold would be known by.
-    tx.send`
+    return sql`
       insert into ledger.holds
         (hold_id, account_id, card_id, amount_minor, approved_at, expires_at, currency, merchant_name, mcc,
          approval_code, stan, rrn, movement_id, live_movement_id, live_at, closed_at, closed_by)
@@ -105,7 +108,7 @@ export class MovementWriter {
         from ${placed.table('placed')}`;
   }
 
-  #changeHolds(tx: Pipeline, rows: Movements, holds: readonly Hold[]): void {
+  #changeHolds(rows: Movements, holds: readonly Hold[]): Fragment {
     const changed = this.#changed;
     changed.clear();
     const movementIds = rows.columns.movementId.array();
@@ -114,7 +117,7 @@ export class MovementWriter {
       addId(changed.columns.holdId, hold.holdId);
     }
     // What a file stated is kept beside what is left of it: the file's books are closed by it.
-    tx.send`
+    return sql`
       update ledger.holds here
          set amount_minor = changed.amount_minor, live_movement_id = touched_by, live_at = touched_at,
              closed_at = changed.closed_at, closed_by = changed.closed_by,
@@ -124,7 +127,7 @@ export class MovementWriter {
        where here.hold_id = changed.hold_id`;
   }
 
-  #insertTransfers(tx: Pipeline, rows: Movements, transfers: readonly Transfer[]): void {
+  #insertTransfers(rows: Movements, transfers: readonly Transfer[]): Fragment {
     const moved = this.#transfers;
     moved.clear();
     const sorted = [...transfers].sort((a, b) => a.index - b.index);
@@ -135,7 +138,7 @@ export class MovementWriter {
       moved.columns.reason.string(transfer.reason);
       moved.columns.movedAt.timestamp(transfer.movedAtMs);
     }
-    tx.send`
+    return sql`
       insert into ledger.transfers
         (debit_account_id, credit_account_id, amount_minor, movement_id, moved_at, currency, reason)
       select case reason when 'refund' then ${settlementAccountId} else account_id end,
@@ -144,7 +147,7 @@ export class MovementWriter {
         from ${moved.table('moved')}`;
   }
 
-  #setBalances(tx: Pipeline, rows: Movements, accounts: Iterable<Account>): void {
+  #setBalances(rows: Movements, accounts: Iterable<Account>): Fragment {
     const balances = this.#balances;
     balances.clear();
     const to = balances.columns;
@@ -155,7 +158,7 @@ export class MovementWriter {
       addMinor(to.postedMinor, account.postedMinor);
       addMinor(to.heldMinor, account.heldMinor);
     }
-    tx.send`
+    return sql`
       update ledger.accounts here
          set posted_minor = after.posted_minor, held_minor = after.held_minor
         from ${balances.table('after')}

@@ -1,4 +1,5 @@
 import type { Pipeline } from '#runtime/database/database.ts';
+import type { Fragment } from '#runtime/database/sql.ts';
 import type { MovementOutcome } from '#services/ledger/service.ts';
 import { type Usage, NO_USAGE, usageAfter, usageAfterReversal, usageAt } from '../decision/usage.ts';
 import { changeMessages, type Change, type MessageRecord, type MessageRows } from '../store/messages.ts';
@@ -153,13 +154,15 @@ export class BatchWork {
 
   /** Sends everything; the commit travels with it. */
   write(tx: Pipeline, rows: MessageRows, how: 'insert' | 'finish'): void {
+    const parts: Fragment[] = [];
     if (this.#records.length > 0) {
       rows.fill(this.#records);
-      rows[how](tx);
+      parts.push(rows[how]());
     }
+    if (this.#usage.size > 0) parts.push(saveUsage(this.#usage));
+    tx.sendTogether(parts);
     changeMessages(tx, this.#changes);
     rememberReversedAhead(tx, this.#ahead, this.now);
-    saveUsage(tx, this.#usage);
   }
 
   #lastOf({ movements }: Asked): MovementOutcome {

@@ -18,7 +18,7 @@ import { BatchWork } from './batch.ts';
 import { decideBatch } from './decide-batch.ts';
 import { answerOf, followBatch } from './follow-batch.ts';
 import { answerFromRecord, asRepeat, earlierAnswer, keep } from './kept-messages.ts';
-import { BATCH_MAX, Lane, makeTools } from './lane.ts';
+import { Lane, makeTools } from './lane.ts';
 import { type Reading, sortIntoRanges } from './reading.ts';
 import { recordOf } from './record.ts';
 import { type Answer, type Incoming, Task } from './task.ts';
@@ -62,8 +62,8 @@ export interface PipelineCounts {
 const PATIENCE_MS = 400;
 const WATCH_MS = 50;
 /** Messages in a lane, waiting and under way, from which another one takes part, and below which one is let go. */
-const CROWDED = BATCH_MAX;
-const SPARSE = 48;
+const CROWDED = 100;
+const SPARSE = 20;
 const PAUSE_MS = 40;
 const PAUSE_MS_MAX = 1_000;
 /** What the earlier processor gets at least, however late a message is. */

@@ -2,7 +2,7 @@ import { bytes, int2, int8, text, timestamp, uuid } from '#declare/columns.ts';
 import { Batch } from '#runtime/batch/batch.ts';
 import type { ColumnBuffer } from '#runtime/batch/column-buffer.ts';
 import type { Pipeline, Tx } from '#runtime/database/database.ts';
-import { sql } from '#runtime/database/sql.ts';
+import { type Fragment, sql } from '#runtime/database/sql.ts';
 import type { RequestKind } from '../request/kinds.ts';
 import { addUuid, addUuidOrNull } from './uuids.ts';
 
@@ -125,16 +125,16 @@ export class MessageRows {
   }
 
   /** Fails on a message that is there already: its card was locked, so it was looked for and not found. */
-  insert(tx: Pipeline): void {
-    tx.send`${this.#insertion()}`;
+  insert(): Fragment {
+    return this.#insertion();
   }
 
   /**
    * Records what became of relayed messages. Nearly all are there as `relaying`; those whose asking could not be
    * recorded come in as new rows. One that another process has finished meanwhile stays as it is.
    */
-  finish(tx: Pipeline): void {
-    tx.send`
+  finish(): Fragment {
+    return sql`
       ${this.#insertion()}
           on conflict (message_key) do update
          set state = excluded.state, decided_by = excluded.decided_by, card_id = excluded.card_id,
@@ -147,7 +147,7 @@ export class MessageRows {
        where messages.state in ('relaying', 'unfollowed')`;
   }
 
-  #insertion() {
+  #insertion(): Fragment {
     return sql`
       insert into authorisations.messages
         (message_key, content_code, received_at, moved_at, answered_at, advice_due_at, card_id, account_id,

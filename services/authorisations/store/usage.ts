@@ -1,6 +1,7 @@
 import { int4, int8, uuid } from '#declare/columns.ts';
 import { Batch } from '#runtime/batch/batch.ts';
-import type { Pipeline, Tx } from '#runtime/database/database.ts';
+import type { Tx } from '#runtime/database/database.ts';
+import { type Fragment, sql } from '#runtime/database/sql.ts';
 import type { Usage } from '../decision/usage.ts';
 import { addUuid } from './uuids.ts';
 
@@ -23,11 +24,10 @@ export async function readUsage(tx: Tx, cardIds: Buffer): Promise<Map<string, Us
   return new Map(found.map(({ cardId, ...usage }) => [cardId, usage]));
 }
 
-/** Used again and again: what it holds is copied when the statement is sent. */
+/** Used again and again: what it holds is copied when the statement is sent, so that has to be at once. */
 const rows = new Batch(usageRow);
 
-export function saveUsage(tx: Pipeline, changed: ReadonlyMap<string, Usage>): void {
-  if (changed.size === 0) return;
+export function saveUsage(changed: ReadonlyMap<string, Usage>): Fragment {
   rows.clear();
   const to = rows.columns;
   for (const [cardId, usage] of changed) {
@@ -39,7 +39,7 @@ export function saveUsage(tx: Pipeline, changed: ReadonlyMap<string, Usage>): vo
     to.monthCount.int4(usage.monthCount);
     to.monthMinor.int8(usage.monthMinor);
   }
-  tx.send`
+  return sql`
     insert into authorisations.usage (card_id, day, day_count, day_minor, month, month_count, month_minor)
     select card_id, day, day_count, day_minor, month, month_count, month_minor from ${rows.table('sent')}
         on conflict (card_id) do update
