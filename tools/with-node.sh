@@ -5,22 +5,77 @@
 set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 stamp="$root/node_modules/.relevo-installed"
+# Whoever installs holds it: a symbolic link that names its process, for a link is made at once with what it says.
+lock="$root/node_modules.lock"
 
-if ! cmp -s "$root/package-lock.json" "$stamp"; then
+is_installed() {
+  cmp -s "$root/package-lock.json" "$stamp"
+}
+
+# As another user's process cannot be signalled, `ps` is asked too.
+is_running() {
+  kill -0 "$1" 2>/dev/null || ps -p "$1" >/dev/null 2>&1
+}
+
+# Only one removes a lock at a time, and looks once more: meanwhile another may have taken its place.
+remove_if_left_behind() {
+  if ln -s "$$" "$lock.removal" 2>/dev/null; then
+    [ "$(readlink "$lock" || true)" != "$1" ] || rm -f "$lock"
+    rm -f "$lock.removal"
+    return
+  fi
+  remover=$(readlink "$lock.removal" || true)
+  [ -z "$remover" ] || is_running "$remover" || rm -f "$lock.removal"
+}
+
+# `npm ci` begins by removing node_modules: two of them would take it from each other.
+take_turn() {
+  told=''
+  until ln -s "$$" "$lock" 2>/dev/null; do
+    holder=$(readlink "$lock" || true)
+    if [ -z "$holder" ]; then
+      [ -w "$root" ] || {
+        echo "relevo: $root cannot be written to, so nothing can be installed there." >&2
+        exit 1
+      }
+    elif is_running "$holder"; then
+      [ -n "$told" ] || echo "relevo: process $holder is installing what the lockfile names; waiting for it. If it is doing something else, remove $lock." >&2
+      told=yes
+      sleep 1
+    else
+      remove_if_left_behind "$holder"
+    fi
+  done
+}
+
+end_turn() {
+  rm -f "$log" "$lock"
+}
+
+install() {
+  is_installed && return
+  echo "relevo: installing what the lockfile names (once; about 300 MB, a minute or less) ..." >&2
+  if ! (cd "$root" && npm ci --no-progress >"$log" 2>&1); then
+    cat "$log" >&2
+    echo "relevo: the installation failed; the lines above say why. Mend that and run the same command again." >&2
+    exit 1
+  fi
+  cp "$root/package-lock.json" "$stamp"
+}
+
+if ! is_installed; then
   command -v npm >/dev/null 2>&1 || {
     echo "relevo: npm was not found. Install Node.js 20 or later (it brings npm), then run this again." >&2
     exit 1
   }
-  echo "relevo: installing what the lockfile names (once; about 300 MB, a minute or less) ..." >&2
+  take_turn
+  log=''
+  trap end_turn EXIT
+  trap 'exit 130' HUP INT TERM
   log=$(mktemp)
-  if ! (cd "$root" && npm ci --no-progress >"$log" 2>&1); then
-    cat "$log" >&2
-    rm -f "$log"
-    echo "relevo: the installation failed; the lines above say why. Mend that and run the same command again." >&2
-    exit 1
-  fi
-  rm -f "$log"
-  cp "$root/package-lock.json" "$stamp"
+  install
+  end_turn
+  trap - EXIT HUP INT TERM
 fi
 
 node="$root/node_modules/node/bin/node"

@@ -2,7 +2,7 @@ import type { Random } from '../lab/random.ts';
 
 /** A known secret value, and the way by which it went in: a find tells which way leaks. */
 export interface Canary {
-  readonly kind: 'pan' | 'pin';
+  readonly kind: 'pan' | 'pin' | 'track' | 'chip' | 'private';
   readonly value: string;
   readonly path: string;
 }
@@ -27,13 +27,22 @@ export class Canaries {
 
   /** `ibm3624` values of 12 digits; those of 4 occur everywhere by chance and cannot be searched for. */
   pin(path: string, format: 'iso0' | 'iso4' | 'ibm3624'): string {
-    const value =
-      format === 'ibm3624'
-        ? this.#digits(12)
-        : Array.from({ length: format === 'iso0' ? 16 : 32 }, () =>
-            '0123456789ABCDEF'.charAt(this.#random.between(0, 15)),
-          ).join('');
+    const value = format === 'ibm3624' ? this.#digits(12) : this.#hex(format === 'iso0' ? 16 : 32);
     return this.#keep('pin', value, path);
+  }
+
+  /**
+   * What stands beside the number on a stripe, what a chip has computed, and what networks put into fields of their own,
+   * such as a CVV. 13 digits are what the longest card number leaves room for on track 2.
+   */
+  data(kind: 'track' | 'chip' | 'private', path: string): string {
+    return this.#keep(kind, kind === 'chip' ? this.#hex(16) : this.#digits(13), path);
+  }
+
+  #hex(count: number): string {
+    return Array.from({ length: count }, () => '0123456789ABCDEF'.charAt(this.#random.between(0, 15))).join(
+      '',
+    );
   }
 
   #digits(count: number): string {
@@ -46,9 +55,17 @@ export class Canaries {
   }
 }
 
+const NAMES: Readonly<Record<Canary['kind'], string>> = {
+  pan: 'PAN',
+  pin: 'PIN value',
+  track: 'track data',
+  chip: 'chip data',
+  private: 'private data',
+};
+
 /** How a canary is shown: never whole. */
 export const masked = ({ kind, value }: Canary): string =>
-  kind === 'pan' ? `PAN ${value.slice(0, 6)}…${value.slice(-2)}` : `PIN value ${value.slice(0, 1)}…`;
+  `${NAMES[kind]} ${kind === 'pan' ? `${value.slice(0, 6)}…${value.slice(-2)}` : `${value.slice(0, 1)}…`}`;
 
 function checkDigit(body: string): number {
   let sum = 0;

@@ -29,6 +29,9 @@ export async function controlRun(lab: Lab, random: Random): Promise<Control> {
   planted.pin('planted', 'iso0');
   planted.pin('planted', 'iso4');
   planted.pin('planted', 'ibm3624');
+  planted.data('track', 'planted');
+  planted.data('chip', 'planted');
+  planted.data('private', 'planted');
   const forms = planted.all.flatMap((canary) =>
     formsOf(canary).map(({ name, bytes }) => ({ canary, name, bytes })),
   );

@@ -1,6 +1,7 @@
 import { C, SampleCards } from '#services/migrations/sample/cards.ts';
 import { Trailer } from '#services/migrations/sample/trailer.ts';
 import { BINS, type Canaries } from './canaries.ts';
+import { EXPIRY } from './messages.ts';
 
 const CREATED_AT = '2026-11-20T06:00:00Z';
 /** Every fourth card of a sample has an account and a holder of its own. */
@@ -220,6 +221,22 @@ export class CanaryLines {
       const fields = this.add(this.card('a line that the database fails on'));
       this.failing.push(fields[C.external_card_id]);
     }
+  }
+
+  /** A card with money behind it, which nothing speaks against. */
+  spendable(path: string, pan: string): string[] {
+    return this.card(path, {
+      pan,
+      expiry: EXPIRY,
+      status: 'active',
+      status_reason: '',
+      account_type: 'debit',
+      currency: 'PEN',
+      posted_minor: '1000000',
+      credit_limit_minor: '0',
+      daily_limit_minor: '',
+      monthly_limit_minor: '',
+    });
   }
 
   /** The file, with a trailer that agrees. */

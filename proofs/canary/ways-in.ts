@@ -10,6 +10,7 @@ import { ProofCell } from '../lab/proof-cell.ts';
 import type { Report } from '../lab/report.ts';
 import type { Canaries } from './canaries.ts';
 import { searchDisk, searchOpenFiles } from './places.ts';
+import { type Plan, planMessages } from './planned-messages.ts';
 import { CanaryLines } from './portfolio.ts';
 import { sealFile } from '../lab/seal-file.ts';
 import { largeFile, refusedFiles } from './refused.ts';
@@ -24,6 +25,8 @@ export interface Files {
   readonly large: string | null;
   readonly refused: Awaited<ReturnType<typeof refusedFiles>>;
   readonly failing: readonly string[];
+  /** Messages for some of the cards in the full file. */
+  readonly messages: Plan;
 }
 
 /** Writes every file beforehand, so that all canaries are known when the search begins. */
@@ -43,6 +46,7 @@ export async function writeFiles(
     return lines;
   };
   const full = every(new CanaryLines(seed, canaries), good);
+  const messages = planMessages(canaries, full);
   const fullPath = join(sent, 'full.gpg');
   await sealFile(fullPath, full.file({ tenant }), keys);
   const mock = every(new CanaryLines(seed + 1, canaries), 40);
@@ -74,6 +78,7 @@ export async function writeFiles(
     large: largePath,
     refused,
     failing: [...full.failing, ...mock.failing],
+    messages,
   };
 }
 

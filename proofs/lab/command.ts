@@ -18,6 +18,8 @@ export interface Running {
   readonly startedAtMs: number;
   readonly ended: Promise<Ended>;
   hasEnded(): boolean;
+  /** Its standard output so far. */
+  said(): string;
   kill(signal?: NodeJS.Signals): void;
 }
 
@@ -46,6 +48,7 @@ export const Command = {
       startedAtMs,
       ended,
       hasEnded: () => hasEnded,
+      said: () => output.stdout,
       kill: (signal = 'SIGKILL') => void child.kill(signal),
     };
   },

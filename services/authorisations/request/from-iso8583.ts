@@ -1,3 +1,4 @@
+import { mayHoldCardNumber } from '#runtime/iso8583/card-number.ts';
 import type { Message } from '#runtime/iso8583/message.ts';
 import { Pan } from '#runtime/vault/pan.ts';
 import { countryOf, currencyOf } from './code-lists.ts';
@@ -163,7 +164,8 @@ function merchantOf(message: Message): Merchant {
   const country = countryOf(place.slice(COUNTRY_START, 40).toUpperCase()) ?? countryOf(message.get(19) ?? '');
   return {
     mcc: optional(message, 18, /^\d{4}$/, '4 digits') ?? '',
-    name: place.slice(0, NAME_END).trim(),
+    // It goes to the ledger and into files; a card number in it is the acceptor's mistake.
+    name: mayHoldCardNumber(place) ? '' : place.slice(0, NAME_END).trim(),
     id: (message.get(42) ?? '').trim(),
     terminal: (message.get(41) ?? '').trim(),
     country: country ?? '',
