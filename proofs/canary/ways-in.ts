@@ -240,7 +240,7 @@ async function verifyLarge(
   const running = lab.start(['portfolio', 'validate', path, '--cell', cell.text, '--json']);
   let files = 0;
   while (!running.hasEnded()) {
-    await sleep(250);
+    await sleep(50);
     if (!signal(running.pid, 'SIGSTOP')) break;
     files = Math.max(files, await searchOpenFiles(running.pid, search));
     signal(running.pid, 'SIGCONT');
