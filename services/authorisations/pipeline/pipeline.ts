@@ -531,10 +531,10 @@ const isRelayed = ({ range }: Task): boolean => range?.mode === 'relay';
 
 /**
  * What tells of a purchase that was decided in the earlier processor's stead must not overtake the advice of that: it
- * is entered here and told behind it.
+ * is entered here and told behind it. So a request whose reversal waits like that is decided here too.
  */
-const isAboutUntold = ({ request, codes }: Task, { untold }: Reading): boolean =>
-  !isRequest(request.kind) && untold.has(codes.panIndex);
+const isAboutUntold = ({ request, codes }: Task, { untold, reversedAhead }: Reading): boolean =>
+  untold.has(codes.panIndex) && (!isRequest(request.kind) || reversedAhead.has(codes.key));
 
 /**
  * Another process may have asked the earlier processor about the same message, and have brought it to its end
