@@ -30,7 +30,7 @@ simulated earlier processor owns the cards. A full file is migrated meanwhile. S
 places of their work; the earlier processor is slow, mute, cut off; connections of the network break; commands that flip
 die at every crash point and are given again. In the end every request must have been decided by exactly one side,
 every repeat answered as its original was, and every account be what the reckoning and the earlier processor say.`,
-  takes: 'about 5 minutes',
+  takes: 'about 3 minutes',
   example: 'npm run prove -- cutover --seed 1',
   options: [
     new Option('--seed <s>', 'which cards and purchases').default(1).argParser(wholeNumber(0, 2 ** 32 - 1)),

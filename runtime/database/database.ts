@@ -142,7 +142,7 @@ const SESSION_LIMITS =
  * A bulk statement meets its table a few thousand rows at a time, by primary key. It is planned while the table
  * is still empty, when reading it whole looks cheapest; that plan would then read a million rows for each chunk.
  */
-const PLAN_BY_INDEX = '-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off';
+export const PLAN_BY_INDEX = '-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off';
 
 const COMMIT_LATER = '-c synchronous_commit=off';
 

@@ -19,7 +19,8 @@ export function mayHoldCardNumber(value: string): boolean {
   return false;
 }
 
-function hasCheckDigit(digits: string, from: number, to: number): boolean {
+/** Whether the last of these digits is the check digit of those before it (Luhn). */
+export function hasCheckDigit(digits: string, from = 0, to = digits.length): boolean {
   let sum = 0;
   for (let i = to - 1, isDoubled = false; i >= from; i--, isDoubled = !isDoubled) {
     const digit = digits.charCodeAt(i) - 0x30;

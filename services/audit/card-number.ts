@@ -1,3 +1,5 @@
+import { hasCheckDigit } from '#runtime/iso8583/card-number.ts';
+
 // Ids and hashes in hexadecimal hold runs of digits too. They are told by their letters and passed over.
 const UUID = /(?<![0-9a-z])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![0-9a-z])/gi;
 const HASH = /(?<![0-9a-z])(?=\d*[a-f])[0-9a-f]{32,}(?![0-9a-z])/gi;
@@ -28,13 +30,4 @@ function holdsOne(groups: readonly string[]): boolean {
     }
   }
   return false;
-}
-
-function hasCheckDigit(digits: string): boolean {
-  let sum = 0;
-  for (let i = digits.length - 1, place = 0; i >= 0; i--, place++) {
-    const weighted = Number(digits[i]) * (place % 2 === 0 ? 1 : 2);
-    sum += weighted > 9 ? weighted - 9 : weighted;
-  }
-  return sum % 10 === 0;
 }

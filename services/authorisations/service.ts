@@ -78,7 +78,10 @@ export const authorisationSettings = {
 
 export interface Pressure {
   readonly messagesPerSecond: number;
-  /** Of the slowest process that serves messages, over the last seconds; null when nothing was answered in them. */
+  /**
+   * Of the slowest process that serves messages, over the last seconds, without the time of the earlier processor;
+   * null when nothing was answered in them.
+   */
   readonly p99Ms: number | null;
 }
 

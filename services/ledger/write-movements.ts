@@ -9,36 +9,26 @@ import { settlementAccountId } from './settlement.ts';
 
 type Movements = Batch<typeof movementRow>;
 
-const {
-  accountId,
-  cardId,
-  holdId,
-  currency,
-  approvalCode,
-  rrn,
-  originalStan,
-  stan,
-  mcc,
-  merchantName,
-  movedAt,
-  expiresAt,
-} = movementRow;
 /** Columns of a hold that go to the table as they came. */
-const asSent = {
-  accountId,
-  cardId,
-  holdId,
-  currency,
-  approvalCode,
-  rrn,
-  originalStan,
-  stan,
-  mcc,
-  merchantName,
-  movedAt,
-  expiresAt,
-} as const;
-const namesAsSent = Object.keys(asSent) as (keyof typeof asSent)[];
+const namesAsSent = [
+  'accountId',
+  'cardId',
+  'holdId',
+  'currency',
+  'approvalCode',
+  'rrn',
+  'originalStan',
+  'stan',
+  'mcc',
+  'merchantName',
+  'movedAt',
+  'expiresAt',
+] as const;
+const asSent = Object.fromEntries(namesAsSent.map((name) => [name, movementRow[name]])) as Pick<
+  typeof movementRow,
+  (typeof namesAsSent)[number]
+>;
+const { accountId, currency } = movementRow;
 
 const touchedRow = {
   amountMinor: int8,
@@ -60,8 +50,8 @@ const transferRow = {
 const balanceRow = { accountId, postedMinor: int8, heldMinor: int8 } as const;
 
 /**
- * Sends what calls come to. Its buffers serve call after call: a statement has left with their content when `send`
- * returns.
+ * Sends what calls come to. Its buffers serve call after call: a statement has left with their content when it
+ * is sent.
  */
 export class MovementWriter {
   readonly #placed = new Batch(placedRow);

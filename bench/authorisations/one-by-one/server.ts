@@ -1,8 +1,9 @@
 import { enableCompileCache } from 'node:module';
-import pg from 'pg';
+import type pg from 'pg';
 import { databaseName, parseCellName } from '#delivery/cells/cell-name.ts';
 import { openCell, openVault } from '#delivery/cells/open-cell.ts';
 import { readAllSettings } from '#delivery/local/settings.ts';
+import { PLAN_BY_INDEX } from '#runtime/database/database.ts';
 import { listen, type Peer } from '#runtime/iso8583/link/listen.ts';
 import { Message } from '#runtime/iso8583/message.ts';
 import { pack } from '#runtime/iso8583/pack.ts';
@@ -14,7 +15,14 @@ import { fromMessage } from '#services/authorisations/request/from-iso8583.ts';
 import { isMalformed } from '#services/authorisations/request/request.ts';
 import { toAnswer } from '#services/authorisations/request/to-answer.ts';
 import { databaseUrl } from '../../lab/database-url.ts';
+import { pipelinedClient } from '../../lab/pipelined-client.ts';
 import { inOneStatement, inOneTransaction, type Asked } from './statements.ts';
+
+/** The same plans as relevo has: a bulk load leaves no statistics behind. */
+const SESSION = {
+  application_name: 'relevo bench one by one',
+  options: PLAN_BY_INDEX,
+};
 
 /**
  * The usual way to authorise: each request is a transaction of its own, in the same tables, with the same codec and
@@ -31,7 +39,9 @@ async function main([cellName, how, connections]: readonly string[]): Promise<vo
     const cell = await openCell(server, RELEVO_HOME, parseCellName(cellName));
     const vault = await openVault(cell, cell.connect('cards', 1));
     const url = databaseUrl(server.adminUrl, databaseName(cell.name));
-    const clients = await Promise.all(Array.from({ length: Number(connections) }, () => pipelined(url)));
+    const clients = await Promise.all(
+      Array.from({ length: Number(connections) }, () => pipelinedClient(url, SESSION)),
+    );
     const answer = new Answering(vault, clients, how === 'statement' ? inOneStatement : inOneTransaction);
     const listener = await listen({
       host: '127.0.0.1',
@@ -50,19 +60,6 @@ async function main([cellName, how, connections]: readonly string[]): Promise<vo
     await cell.close();
   });
   process.exit();
-}
-
-/** A connection that takes the next statement before it has answered the last. */
-async function pipelined(url: string): Promise<pg.Client> {
-  const client = new pg.Client({
-    connectionString: url,
-    application_name: 'relevo bench one by one',
-    pipeline: true,
-    // The same plans as relevo has: a bulk load leaves no statistics behind.
-    options: '-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off',
-  } as pg.ClientConfig);
-  await client.connect();
-  return client;
 }
 
 /** Answers the response code of a request. */

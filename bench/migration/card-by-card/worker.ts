@@ -1,16 +1,19 @@
 import { once } from 'node:events';
 import { Logger, type Runner, run } from 'graphile-worker';
-import pg from 'pg';
+import type pg from 'pg';
 import { databaseName, parseCellName } from '#delivery/cells/cell-name.ts';
 import { openCell, openVault } from '#delivery/cells/open-cell.ts';
 import { readAllSettings } from '#delivery/local/settings.ts';
 import { withServer } from '#runtime/postgres/server.ts';
 import { endWithParent } from '../../lab/contender.ts';
 import { databaseUrl } from '../../lab/database-url.ts';
+import { pipelinedClient } from '../../lab/pipelined-client.ts';
 import { binRanges, cardLines } from './card-lines.ts';
 import { CardReader } from './card-values.ts';
 import { openJob, QUEUE_SCHEMA, TASK, type Job } from './jobs.ts';
 import { insertInTwo, insertWhole } from './statements.ts';
+
+const SESSION = { application_name: 'relevo bench card by card' };
 
 /** One worker process of a card-by-card contender. Its parent tells it what to do and when to begin and end. */
 export interface CardWorkerOptions {
@@ -45,7 +48,9 @@ async function main(): Promise<void> {
     const cell = await openCell(server, RELEVO_HOME, parseCellName(options.cell));
     const vault = await openVault(cell, cell.connect('cards', 1));
     const url = databaseUrl(server.adminUrl, databaseName(cell.name));
-    const clients = await Promise.all(Array.from({ length: options.connections }, () => pipelined(url)));
+    const clients = await Promise.all(
+      Array.from({ length: options.connections }, () => pipelinedClient(url, SESSION)),
+    );
     const timer = setInterval(() => {
       if (done > told) tell({ done: (told = done) });
     }, TELL_MS);
@@ -82,17 +87,6 @@ async function main(): Promise<void> {
     }
   });
   process.exit();
-}
-
-/** A connection that takes the next statement before it has answered the last. */
-async function pipelined(url: string): Promise<pg.Client> {
-  const client = new pg.Client({
-    connectionString: url,
-    application_name: 'relevo bench card by card',
-    pipeline: true,
-  } as pg.ClientConfig);
-  await client.connect();
-  return client;
 }
 
 /** A line for each job would cost more than the job. */

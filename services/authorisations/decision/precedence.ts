@@ -1,4 +1,4 @@
-import { isAdvice, isReversal } from '../request/kinds.ts';
+import { isRequest } from '../request/kinds.ts';
 import type { AuthorisationRequest } from '../request/request.ts';
 import { codeOf, type Reason, reasons, type ResponseCode } from '../request/response-codes.ts';
 import type { SecurityVerdict } from '../request/security-module.ts';
@@ -118,7 +118,7 @@ export const placeOf = (reason: Reason): number => places.get(reason) ?? precede
 
 export function concerns(concern: Concern, request: AuthorisationRequest): boolean {
   if (concern === 'every message') return true;
-  if (isAdvice(request.kind) || isReversal(request.kind)) return false;
+  if (!isRequest(request.kind)) return false;
   return concern === 'requests' || request.direction === 'debit';
 }
 

@@ -9,13 +9,14 @@ import {
 } from '../decision/decide.ts';
 import { judgeInOrder } from '../decision/decide-in-order.ts';
 import { usageAt, NO_USAGE } from '../decision/usage.ts';
-import { isAdvice, isRequest, isReversal, type RequestKind } from '../request/kinds.ts';
+import { isFinancial, isRequest, isReversal } from '../request/kinds.ts';
 import { isApproval } from '../request/request.ts';
 import { codeOf, type Reason } from '../request/response-codes.ts';
 import { type Asked, type BatchWork, NOTHING_ASKED } from './batch.ts';
 import { answeredApproval, type Entry, enter, isStanding, NOTHING } from './entry.ts';
 import { approvalCodeOf, type MessageCodes } from './message-codes.ts';
 import { aboutOf, type Reading } from './reading.ts';
+import { originalKeysOf, situationOf } from './situation.ts';
 import { type Ending, recordOf } from './record.ts';
 import type { About, Answer, Task } from './task.ts';
 
@@ -136,7 +137,7 @@ function decidedAlready({ task, about }: Pending, { reading }: DecideWith): Deci
   const { request, card, codes } = task;
   if (isReversal(request.kind)) return card ? null : decision('approved');
   if (!card) return decision('unknown_card');
-  if (isAdvice(request.kind)) return null;
+  if (!isRequest(request.kind)) return null;
   if (about.twin && isStanding(about.twin)) return decision('approved');
   return reading.reversedAhead.has(codes.key) ? decision('reversed_ahead') : null;
 }
@@ -176,9 +177,6 @@ function judgeOfCard(ofCard: readonly Pending[], using: DecideWith, deferred: Se
   });
 }
 
-const isFinancial = (kind: RequestKind | undefined): boolean =>
-  kind === 'financial' || kind === 'financial_advice';
-
 export const asksLedger = (judgement: Judgement | null): boolean =>
   judgement !== null && (judgement === 'ask_ledger' || judgement.provisional);
 
@@ -187,24 +185,11 @@ function ask(pending: Pending, using: DecideWith): void {
   const { task, about, approvalCode, holdId, judgement, draft } = pending;
   const { work, reading, isInStead } = using;
   const { request, card, codes } = task;
-  const told = isAdvice(request.kind) || isReversal(request.kind);
+  const told = isTold(pending);
   if (!card || (pending.decision && pending.decision.reason !== 'approved')) return;
   const isCovered = !isInStead(task) || told || pending.decision !== null || isWithinStandIn(pending, using);
   if (judgement === 'ask_ledger' && isCovered)
-    pending.entry = enter(
-      {
-        request,
-        cardId: card.cardId,
-        accountId: card.accountId,
-        approvalCode,
-        holdId,
-        twin: about.twin,
-        originals: about.originals,
-        originalKeys: [codes.originalKey, codes.originalTwinKey].filter((key) => key !== null),
-        reversedAhead: reading.reversedAhead.get(codes.key),
-      },
-      { force: told },
-    );
+    pending.entry = enter(situationOf(task, card, { about, approvalCode, holdId }, reading), { force: told });
   if (leavesOther(task, holdId, pending.entry)) work.undoUnrecorded(task, holdId);
   const inspect = !pending.decision && !pending.entry && (asksLedger(judgement) || asksLedger(draft));
   pending.asked = work.ask(task, pending.entry, { covered: false, inspect, approvalCode });
@@ -250,8 +235,7 @@ function concludeTold({ task, decision: decided, asked }: Pending, { work }: Dec
   return decision('approved');
 }
 
-const isTold = ({ task: { request } }: Pending): boolean =>
-  isAdvice(request.kind) || isReversal(request.kind);
+const isTold = ({ task: { request } }: Pending): boolean => !isRequest(request.kind);
 
 /** The code that the draft of the card's controls comes to, where there is one. */
 function draftCodeOf({ draft, asked }: Pending, { work }: DecideWith): string | null {
@@ -322,6 +306,6 @@ function entryOf({ task, entry }: Pending): Entry {
   if (entry) return entry;
   const { request, codes } = task;
   if (!isReversal(request.kind)) return NOTHING;
-  const keys = [codes.originalKey, codes.originalTwinKey].filter((key) => key !== null);
+  const keys = originalKeysOf(codes);
   return { ...NOTHING, ahead: keys.length > 0 ? { keys, leftMinor: request.replacementMinor ?? 0 } : null };
 }

@@ -1,4 +1,4 @@
-import { isRequest, isReversal, type RequestKind } from '../request/kinds.ts';
+import { isFinancial, isRequest, isReversal } from '../request/kinds.ts';
 import { type AuthorisationRequest, isApproval } from '../request/request.ts';
 import type { Change, KnownMessage } from '../store/messages.ts';
 
@@ -74,8 +74,6 @@ export const NOTHING: Entry = {
 /** Whether a message has promised money. An advice that tells of a decline is recorded without an approval code. */
 export const isStanding = (message: KnownMessage): boolean =>
   message.responseCode !== null && isApproval(message.responseCode) && message.approvalCode !== null;
-
-const isFinancial = (kind: RequestKind): boolean => kind === 'financial' || kind === 'financial_advice';
 
 /** An advice without field 39 tells of something that was approved. */
 export const isAdvisedApproval = ({ advisedCode }: AuthorisationRequest): boolean =>

@@ -1,6 +1,6 @@
 import { concludeWithLedger, type Decision, type Judgement, judgeBeforeFunds } from '../decision/decide.ts';
 import { NO_USAGE, type Usage, usageAfter } from '../decision/usage.ts';
-import { isAdvice, isRequest, isReversal } from '../request/kinds.ts';
+import { isRequest } from '../request/kinds.ts';
 import { isApproval } from '../request/request.ts';
 import { type Asked, NOTHING_ASKED } from './batch.ts';
 import { asksLedger, type DecideWith, decision, leavesOther, ownApprovalCode } from './decide-batch.ts';
@@ -8,6 +8,7 @@ import { answeredApproval, type Entry, enter, isStanding } from './entry.ts';
 import { approvalCodeOf } from './message-codes.ts';
 import { aboutOf } from './reading.ts';
 import { recordOf } from './record.ts';
+import { situationOf } from './situation.ts';
 import type { About, Answer, EarlierAnswer, Task } from './task.ts';
 
 export type FollowWith = Omit<DecideWith, 'isInStead'>;
@@ -137,24 +138,13 @@ function judgeShadow(following: Following, using: FollowWith, spent: Map<string,
 
 function ask(following: Following, using: FollowWith, spent: Map<string, Usage>): void {
   const { task, earlier, about, approvalCode, holdId, ownHoldId, shadow, draft } = following;
-  const { request, card, codes } = task;
+  const { card } = task;
   const { work, reading } = using;
   if (!card) return;
   if (isApproval(earlier.code))
-    following.entry = enter(
-      {
-        request,
-        cardId: card.cardId,
-        accountId: card.accountId,
-        approvalCode,
-        holdId,
-        twin: about.twin,
-        originals: about.originals,
-        originalKeys: [codes.originalKey, codes.originalTwinKey].filter((key) => key !== null),
-        reversedAhead: reading.reversedAhead.get(codes.key),
-      },
-      { force: true },
-    );
+    following.entry = enter(situationOf(task, card, { about, approvalCode, holdId }, reading), {
+      force: true,
+    });
   if (leavesOther(task, ownHoldId, following.entry)) work.undoUnrecorded(task, ownHoldId);
   const inspect = asksLedger(shadow) || asksLedger(draft);
   following.asked = work.ask(task, following.entry, { covered: true, inspect, approvalCode });
@@ -164,7 +154,7 @@ function ask(following: Following, using: FollowWith, spent: Map<string, Usage>)
   spent.set(cardId, usageAfter(spent.get(cardId) ?? work.usageOf(cardId) ?? NO_USAGE, spending, work.now));
 }
 
-const isTold = ({ request: { kind } }: Task): boolean => isAdvice(kind) || isReversal(kind);
+const isTold = ({ request }: Task): boolean => !isRequest(request.kind);
 
 /** What would have been decided here; null for what decides nothing. */
 function shadowOf({ task, shadow, asked }: Following, { work }: FollowWith): Decision | null {

@@ -15,7 +15,7 @@ export interface RowTerms {
   /** Followed: a balance that a file states may hold it already. */
   readonly covered: boolean;
   readonly approvalCode: string | null;
-  /** It concerns no hold, also none that RRN and approval code would lead to. */
+  /** It concerns no hold but the one it names, also none that RRN and approval code would lead to. */
   readonly isProbe?: boolean;
 }
 

@@ -491,7 +491,7 @@ export class MessagePipeline {
   /** Whether a message is of a relayed range, as far as is known without the database. */
   #isRelayed(task: Task): boolean {
     task.range ??= this.#ranges.of(task.request.pan.reveal());
-    return task.range?.mode === 'relay';
+    return isRelayed(task);
   }
 
   /** The earlier processor has decided: its answer leaves, recorded or not. */

@@ -34,8 +34,12 @@ export const kindOf = (mti: string): MessageKind | null =>
 /** 0100 and 0101 are answered by 0110, 0420 and 0421 by 0430. */
 export const answerMtiOf = (mti: string): string => `${mti.slice(0, 2)}${Number(mti[2]) + 1}0`;
 
-/** It asks for a decision. */
+/** It asks for a decision. All other kinds tell what has happened. */
 export const isRequest = (kind: RequestKind): boolean => kind === 'authorisation' || kind === 'financial';
+
+/** It moves money for good. */
+export const isFinancial = (kind: RequestKind | undefined): boolean =>
+  kind === 'financial' || kind === 'financial_advice';
 
 /** An advice tells what has happened elsewhere: it is entered, not decided. */
 export const isAdvice = (kind: RequestKind): boolean =>
