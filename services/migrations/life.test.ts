@@ -147,6 +147,25 @@ test('a start that meets another start of its file half way is told of the same 
   assert.equal((await second!).migration.importNumber, first);
 });
 
+test('a start that another start of its file overtakes while it verifies is told of the same migration', async (t) => {
+  const cell = await testCell(t);
+  const path = await cell.send(csv);
+  let first: Awaited<ReturnType<typeof startMigration>> | undefined;
+  const overtaken: typeof cell.db = {
+    ...cell.db,
+    // The first question that it asks of the database is whether the file is known: not yet.
+    rows: async <R>(...query: Parameters<typeof cell.db.rows>) => {
+      const answer = await cell.db.rows<R>(...query);
+      first ??= await startMigration(cell, path);
+      return answer;
+    },
+  };
+  const second = await startMigration({ ...cell, db: overtaken }, path);
+  assert.equal(first?.verdict, 'accepted');
+  assert.deepEqual(second.verdict === 'accepted' && second.resumes, true);
+  assert.equal(second.migration.importNumber, first.migration.importNumber);
+});
+
 test('only one process drives a migration at a time, and a drive that is not renewed runs out', async (t) => {
   const cell = await testCell(t);
   const started = await startMigration(cell, await cell.send(csv));
