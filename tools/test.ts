@@ -25,8 +25,8 @@ const FOLDERS = [
 /** Test files at once: each is a process, and every cell among them has a database of its own. */
 const FILES_AT_ONCE = 2;
 
-/** A test that hangs fails, and what it leaves open does not keep its file from ending. */
-const CHILD_FLAGS = ['--test-timeout=300000', '--test-force-exit'];
+/** A test that hangs fails, and so does a file that leaves something open. */
+const CHILD_FLAGS = ['--test-timeout=300000', `--import=${import.meta.resolve('./testing/end-or-fail.ts')}`];
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 

@@ -147,7 +147,8 @@ export async function sendMessages(about: {
     report.progress(`${advices} advices wait; database${few ? '' : ' and disk'} searched`);
     await processor.behave();
     await comeTo('advices are told', async () => (await waiting('advice_due_at is not null')) === 0);
-    processor.slow(FOREVER_MS, { fixedMs: 2 * Number(BUDGET_MS), jitterMs: 0 });
+    // After the budget, and well before an echo's budget after that: else the connection is given up first.
+    processor.slow(FOREVER_MS, { fixedMs: 1.5 * Number(BUDGET_MS), jitterMs: 0 });
     await ask(plan.late);
     await comeTo('a late answer is noted', async () => (await waiting('late_code is not null')) > 0);
     await processor.behave();

@@ -82,7 +82,7 @@ async function makeTurn(folder: string, number: number, turn: Turn): Promise<boo
   // Whoever paused between looking and making may have made a number that was used and removed long ago.
   const others = (await turnsIn(folder)).filter((other) => other !== number);
   if (others.some((other) => other > number)) {
-    await unlink(join(folder, String(number)));
+    await unlink(join(folder, String(number))).catch(ignoreMissing); // the newer holder removes it too
     return false;
   }
   for (const other of others) await unlink(join(folder, String(other))).catch(ignoreMissing);
