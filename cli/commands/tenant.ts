@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { listCells } from '#delivery/cells/cell-file.ts';
-import { addTenant } from '#delivery/local/add-tenant.ts';
+import { type AddedCell, addTenant } from '#delivery/local/add-tenant.ts';
 import { parseTenant } from '#delivery/cells/cell-name.ts';
 import { readAllSettings } from '#delivery/local/settings.ts';
 import { withContext } from '../context.ts';
@@ -10,6 +10,21 @@ import { Output, table } from '../output.ts';
 
 interface Options {
   json?: boolean;
+}
+
+/** A row for each step, a column for each cell. */
+function timeTable(cells: readonly AddedCell[]): string {
+  const steps = [...new Set(cells.flatMap((cell) => cell.steps.map(({ step }) => step)))];
+  const took = (cell: AddedCell, step: string) => cell.steps.find((each) => each.step === step)?.ms;
+  const total = (cell: AddedCell) => cell.steps.reduce((sum, { ms }) => sum + ms, 0);
+  const shown = (ms: number | undefined) => (ms === undefined ? '' : ms.toFixed(0));
+  return table(
+    [{ title: 'step' }, ...cells.map(({ cell }) => ({ title: cell.split('/')[1], right: true }))],
+    [
+      ...steps.map((step) => [step, ...cells.map((cell) => shown(took(cell, step)))]),
+      ['together', ...cells.map((cell) => shown(total(cell)))],
+    ],
+  );
 }
 
 export function tenantCommand(): Command {
@@ -35,6 +50,10 @@ export function tenantCommand(): Command {
               [{ title: 'cell' }, { title: 'OpenPGP key of the cell' }],
               cells.map(({ cell, fingerprint }) => [cell, fingerprint]),
             ),
+            '',
+            'What each step took, in milliseconds:',
+            '',
+            timeTable(cells),
             '',
             `Next: register the tenant's key    ./relevo keys import KEY.asc --cell ${name}/production --as tenant`,
             `      hand the tenant the cell's    ./relevo keys export --cell ${name}/production`,

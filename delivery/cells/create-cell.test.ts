@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import pg from 'pg';
 import { removeTenant } from '#delivery/local/remove-tenant.ts';
-import { addTenant } from '#delivery/local/add-tenant.ts';
+import { type AddedCell, addTenant } from '#delivery/local/add-tenant.ts';
 import { Refusal } from '#runtime/refusal.ts';
 import { makeHome, removeHome } from '#tools/testing/shared-home.ts';
 import { testServer } from '#tools/testing/server.ts';
@@ -45,7 +45,20 @@ test('a cell of an earlier release gets the roles, schemas and data keys that it
   );
   await opened.close();
 
-  assert.deepEqual(await addTenant(server, home, tenant, 'luis.rojas'), made);
+  const again = await addTenant(server, home, tenant, 'luis.rojas');
+  assert.deepEqual(again.map(keyOf), made.map(keyOf));
+  assert.deepEqual(stepsOf(made[2]), [
+    'secrets',
+    'roles',
+    'database',
+    'schemas and rights',
+    'data keys',
+    'audit trail',
+    'OpenPGP key',
+  ]);
+  assert.deepEqual(stepsOf(again[2]), ['secrets', 'roles', 'schemas and rights', 'data keys', 'audit trail']);
+  assert.deepEqual(stepsOf(again[0]), ['roles', 'schemas and rights', 'data keys', 'audit trail']);
+  assert.ok(made.every(({ steps }) => steps.every(({ ms }) => ms >= 0)));
   const upgraded = (await readCellFile(home, name))!;
   assert.deepEqual(withoutRole(upgraded, 'audit'), older);
   const cell = await openCell(server, home, name);
@@ -61,6 +74,9 @@ test('a cell of an earlier release gets the roles, schemas and data keys that it
     await cell.close();
   }
 });
+
+const keyOf = ({ cell, fingerprint }: AddedCell) => ({ cell, fingerprint });
+const stepsOf = ({ steps }: AddedCell) => steps.map(({ step }) => step);
 
 function withoutRole(file: CellFile, role: string): CellFile {
   const { [role]: _, ...passwords } = file.passwords;

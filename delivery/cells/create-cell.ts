@@ -5,6 +5,7 @@ import { type CellFile, keksOf, newCellFile, readCellFile, withRoles, writeCellF
 import { type CellName, cellText, databaseName, roleName } from './cell-name.ts';
 import { CELL_ROLES } from './cell-roles.ts';
 import { applySchemaChanges } from './schema-changes.ts';
+import { TimedSteps } from './timed-steps.ts';
 
 /**
  * Makes a cell: its secrets, its roles, its database with every service's schema, its data keys. A cell that is
@@ -12,7 +13,12 @@ import { applySchemaChanges } from './schema-changes.ts';
  * Each step can be repeated, so a creation that was cut short is finished by running it again.
  * The cell file is written first: a database that nobody holds the keys of would be worthless.
  */
-export async function createCell(adminUrl: string, home: string, name: CellName): Promise<CellFile> {
+export async function createCell(
+  adminUrl: string,
+  home: string,
+  name: CellName,
+  timed = new TimedSteps(),
+): Promise<CellFile> {
   const known = await readCellFile(home, name);
   const client = new pg.Client({ connectionString: adminUrl, application_name: 'relevo cells' });
   await client.connect();
@@ -25,17 +31,17 @@ export async function createCell(adminUrl: string, home: string, name: CellName)
         { advice: 'Copy cells/ from the home that made it, or use another server or tenant name.' },
       );
     const file = withRoles(known ?? newCellFile(name, CELL_ROLES, new Date()), CELL_ROLES);
-    if (file !== known) await writeCellFile(home, file);
-    await createRoles(client, name, file);
-    if (!here.rowCount) await createDatabase(client, name);
+    if (file !== known) await timed.run('secrets', () => writeCellFile(home, file));
+    await timed.run('roles', () => createRoles(client, name, file));
+    if (!here.rowCount) await timed.run('database', () => createDatabase(client, name));
     await letRolesIn(client, name);
   } finally {
     await client.end();
   }
   const file = (await readCellFile(home, name))!;
   const database = withDatabase(adminUrl, databaseName(name));
-  await applySchemaChanges(database, name);
-  await createDataKeys(database, file);
+  await timed.run('schemas and rights', () => applySchemaChanges(database, name));
+  await timed.run('data keys', () => createDataKeys(database, file));
   return file;
 }
 
