@@ -9,6 +9,14 @@ import { CardFinder, Reader } from './reading.ts';
 import type { Step, Task } from './task.ts';
 
 export const BATCH_MAX = 256;
+/**
+ * A batch costs as much as some thirty of its messages, so while messages keep coming it waits this long for more of
+ * them, or until there are enough. At 1,000 messages a second that halves what each of them costs.
+ */
+const GATHER_MS = 3;
+const ENOUGH = 64;
+/** After so long a silence there is nothing to wait for. */
+const QUIET_MS = 10;
 
 /** What a lane works with: coders and columns keep their buffers from batch to batch. */
 export interface Tools {
@@ -35,8 +43,8 @@ export const makeTools = (
 const STEPS: readonly Step[] = ['answered', 'silent', 'arrived'];
 
 /**
- * A queue of messages that are worked a batch at a time: at once when nothing is under way, and while a batch is, the
- * next one gathers. So batches are as large as the load makes them. A batch holds messages of one step, and the steps
+ * A queue of messages that are worked a batch at a time: at once after a silence, and while a batch is under way, and a
+ * moment longer, the next one gathers. So batches are as large as the load makes them. A batch holds messages of one step, and the steps
  * take turns. Messages of one card are always in one lane.
  */
 export class Lane {
@@ -46,16 +54,30 @@ export class Lane {
   #under: readonly Task[] = [];
   /** When the batch under way began, by a clock that only moves forward; Infinity when there is none. */
   #since = Infinity;
+  /** When the last batch ended, by the same clock. */
+  #endedAt = -Infinity;
   #isRunning = false;
+  #hasEnough: () => void = () => {};
   #turn = 0;
+  readonly #now: () => number;
 
-  constructor(tools: Tools, work: (lane: Lane, batch: Task[]) => Promise<void>) {
+  /** `now` tells milliseconds that never go back. */
+  constructor(
+    tools: Tools,
+    work: (lane: Lane, batch: Task[]) => Promise<void>,
+    now = () => performance.now(),
+  ) {
     this.tools = tools;
     this.#work = work;
+    this.#now = now;
   }
 
   get size(): number {
-    return STEPS.reduce((size, step) => size + this.#waiting[step].length, this.#under.length);
+    return this.#under.length + this.#waitingSize;
+  }
+
+  get #waitingSize(): number {
+    return STEPS.reduce((size, step) => size + this.#waiting[step].length, 0);
   }
 
   get waiting(): Task[] {
@@ -73,6 +95,7 @@ export class Lane {
 
   add(task: Task): void {
     this.#waiting[task.step].push(task);
+    if (this.#waitingSize >= ENOUGH) this.#hasEnough();
     this.#run();
   }
 
@@ -104,14 +127,28 @@ export class Lane {
   }
 
   async #loop(): Promise<void> {
-    for (let batch = this.#next(); batch.length > 0; batch = this.#next()) {
+    while (this.#waitingSize > 0) {
+      if (this.#waitingSize < ENOUGH && this.#now() - this.#endedAt < QUIET_MS) await this.#gather();
+      const batch = this.#next();
+      if (batch.length === 0) break;
       this.#under = batch;
-      this.#since = performance.now();
+      this.#since = this.#now();
       await this.#work(this, batch);
       this.#under = [];
       this.#since = Infinity;
+      this.#endedAt = this.#now();
     }
     this.#isRunning = false;
+  }
+
+  #gather(): Promise<void> {
+    return new Promise((resolve) => {
+      const over = setTimeout(resolve, GATHER_MS);
+      this.#hasEnough = () => {
+        clearTimeout(over);
+        resolve();
+      };
+    });
   }
 
   /** Messages of the step whose turn it is, or of the next one that has some. */
