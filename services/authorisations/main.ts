@@ -58,7 +58,7 @@ const TIDY_MS = 600_000;
 const HOLDS_A_TURN = 2_000;
 /** Younger ones are under way in a process that lives. */
 const LEFT_BEHIND_MS = 10_000;
-const AHEAD_KEPT_MS = 3 * 24 * 3_600_000;
+const AHEAD_KEPT_DAYS = 3;
 const PEER_KEPT_MS = 24 * 3_600_000;
 const STRETCH_BEATS = 5;
 const GRACE_MS = 5_000;
@@ -250,7 +250,7 @@ export class Serving {
 
   async #tidy(): Promise<void> {
     const now = this.#now();
-    await forgetReversedAhead(this.#cell.db, new Date(now - AHEAD_KEPT_MS));
+    await forgetReversedAhead(this.#cell.db, AHEAD_KEPT_DAYS);
     await forgetPeers(this.#cell.db, new Date(now - PEER_KEPT_MS));
   }
 

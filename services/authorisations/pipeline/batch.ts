@@ -162,7 +162,7 @@ export class BatchWork {
     if (this.#usage.size > 0) parts.push(saveUsage(this.#usage));
     tx.sendTogether(parts);
     changeMessages(tx, this.#changes);
-    rememberReversedAhead(tx, this.#ahead, this.now);
+    rememberReversedAhead(tx, this.#ahead);
   }
 
   #lastOf({ movements }: Asked): MovementOutcome {
