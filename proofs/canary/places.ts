@@ -1,8 +1,6 @@
-import { createReadStream } from 'node:fs';
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { openMessage } from '#runtime/openpgp/open-message.ts';
 import type { Lab } from '../lab/lab.ts';
 import { childrenOf, processesOf } from '../lab/processes.ts';
 import type { ProofCell } from '../lab/proof-cell.ts';
@@ -70,14 +68,7 @@ export async function searchResults(cell: ProofCell, search: Search): Promise<nu
       await search.file('results', path, name);
       continue;
     }
-    const message = openMessage(createReadStream(path), {
-      decryptionKeys: [cell.tenantKey],
-      verificationKeys: cell.keys.cell.map((key) => key.toPublic()),
-      maxPlaintextBytes: 1e12,
-    });
-    const pieces: Buffer[] = [];
-    for await (const piece of message.plaintext) pieces.push(Buffer.from(piece));
-    search.buffer('results', name, Buffer.concat(pieces));
+    search.buffer('results', name, await cell.openSealed(path));
   }
   return names.length;
 }

@@ -1,10 +1,8 @@
 import { mkdir } from 'node:fs/promises';
-import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { count } from '#cli/output.ts';
 import { Link } from '#runtime/iso8583/link/link.ts';
-import { openMessage } from '#runtime/openpgp/open-message.ts';
 import { Book } from '#simulators/processor/book.ts';
 import { ProcessorServer } from '#simulators/processor/processor-server.ts';
 import { endOf, type Running } from '../lab/command.ts';
@@ -195,13 +193,6 @@ export async function sendMessages(about: {
 
 /** Canaries in a hand-back file, which rightly holds them: for the tenant alone. */
 async function panCountOf(cell: ProofCell, path: string, canaries: Canaries): Promise<number> {
-  const opened = openMessage(createReadStream(path), {
-    decryptionKeys: [cell.tenantKey],
-    verificationKeys: cell.keys.cell.map((key) => key.toPublic()),
-    maxPlaintextBytes: 1e9,
-  });
-  const pieces: Buffer[] = [];
-  for await (const piece of opened.plaintext) pieces.push(Buffer.from(piece));
-  const text = Buffer.concat(pieces).toString('latin1');
+  const text = (await cell.openSealed(path)).toString('latin1');
   return canaries.all.filter(({ kind, value }) => kind === 'pan' && text.includes(value)).length;
 }

@@ -9,6 +9,7 @@ import { registerSampleKey, sampleKey } from '#delivery/local/sample-key.ts';
 import type { Vault } from '#runtime/vault/vault.ts';
 import type { CellKeys } from '#services/migrations/migration-cell.ts';
 import { type SampleOptions, samplePortfolio } from '#services/migrations/sample/sample-portfolio.ts';
+import { openSealed } from '#tools/testing/open-sealed.ts';
 import type { Lab } from './lab.ts';
 import { sealFile } from './seal-file.ts';
 import { withLines } from './with-lines.ts';
@@ -107,6 +108,11 @@ export class ProofCell {
 
   resultFile(importNumber: number): string {
     return join(this.lab.home, 'results', `${this.migrationId(importNumber)}.result.csv.gpg`);
+  }
+
+  /** What a file that the cell sealed to its tenant holds, its signature checked. */
+  openSealed(path: string): Promise<Buffer> {
+    return openSealed(path, { tenant: this.tenantKey, cell: this.keys.cell });
   }
 
   /** Keeps the cell as it is now under a name. */

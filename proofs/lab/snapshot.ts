@@ -1,6 +1,4 @@
 import { createHmac, randomBytes } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { openMessage } from '#runtime/openpgp/open-message.ts';
 import { placeOfCard } from '#runtime/vault/place.ts';
 import { addTotals, type ChunkTotals, noTotals } from '#services/migrations/work/chunk-totals.ts';
 import { decompress, openDeadLine } from '#services/migrations/queue/chunk-payload.ts';
@@ -228,15 +226,8 @@ export async function cancelledNets(cell: ProofCell): Promise<number> {
 
 /** The lines of a result file, opened with the tenant's key and checked against the cell's. */
 export async function resultLinesOf(cell: ProofCell, importNumber: number): Promise<string[]> {
-  const message = openMessage(createReadStream(cell.resultFile(importNumber)), {
-    decryptionKeys: [cell.tenantKey],
-    verificationKeys: cell.keys.cell.map((key) => key.toPublic()),
-    maxPlaintextBytes: 1e12,
-  });
-  const pieces: Buffer[] = [];
-  for await (const piece of message.plaintext) pieces.push(Buffer.from(piece));
-  message.verified();
-  const [head, ...rest] = Buffer.concat(pieces).toString('utf8').trimEnd().split('\n');
+  const text = (await cell.openSealed(cell.resultFile(importNumber))).toString('utf8');
+  const [head, ...rest] = text.trimEnd().split('\n');
   // The migration's number and the time are not the same in two runs.
   const [h, version, fileId, , tenant, environment] = head.split(',');
   return [[h, version, fileId, tenant, environment].join(','), ...rest];

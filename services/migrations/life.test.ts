@@ -153,7 +153,7 @@ test('a start that another start of its file overtakes while it verifies is told
   let first: Awaited<ReturnType<typeof startMigration>> | undefined;
   const overtaken: typeof cell.db = {
     ...cell.db,
-    // The first question that it asks of the database is whether the file is known: not yet.
+    // Behind the first answer that it gets: nothing of this file is here yet.
     rows: async <R>(...query: Parameters<typeof cell.db.rows>) => {
       const answer = await cell.db.rows<R>(...query);
       first ??= await startMigration(cell, path);

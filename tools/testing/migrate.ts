@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { createReadStream, existsSync } from 'node:fs';
-import { openMessage } from '#runtime/openpgp/open-message.ts';
+import { existsSync } from 'node:fs';
 import type { MigrationReport } from '#services/migrations/books/report.ts';
 import { reportMigration } from '#services/migrations/books/report.ts';
 import { resultPath } from '#services/migrations/books/result-file.ts';
@@ -18,6 +17,7 @@ import { leaseChunk } from '#services/migrations/queue/chunk-queue.ts';
 import { ChunkWorker } from '#services/migrations/work/work-chunk.ts';
 import { runWorker } from '#services/migrations/work/worker.ts';
 import type { TestCell } from './cell.ts';
+import { openSealed } from './open-sealed.ts';
 
 /** A line of a result file, by the names of its fields. */
 export interface ResultLine {
@@ -127,17 +127,8 @@ export async function readMigrated(cell: TestCell, { importNumber }: Migration):
 }
 
 /** A result file as the tenant opens it: with its own key, verified by the cell's. */
-export async function openResult(cell: TestCell, path: string): Promise<string> {
-  const message = openMessage(createReadStream(path), {
-    decryptionKeys: [cell.tenantKey],
-    verificationKeys: [cell.cellKey.toPublic()],
-    maxPlaintextBytes: 1e9,
-  });
-  const pieces: Uint8Array[] = [];
-  for await (const piece of message.plaintext) pieces.push(Buffer.from(piece));
-  message.verified();
-  return Buffer.concat(pieces).toString('utf8');
-}
+export const openResult = async (cell: TestCell, path: string): Promise<string> =>
+  (await openSealed(path, { tenant: cell.tenantKey, cell: [cell.cellKey] })).toString('utf8');
 
 function resultLinesOf(text: string): ResultLine[] {
   const rows = text.split('\n').filter((line) => line.startsWith('R,'));

@@ -44,8 +44,8 @@ const STEPS: readonly Step[] = ['answered', 'silent', 'arrived'];
 
 /**
  * A queue of messages that are worked a batch at a time: at once after a silence, and while a batch is under way, and a
- * moment longer, the next one gathers. So batches are as large as the load makes them. A batch holds messages of one step, and the steps
- * take turns. Messages of one card are always in one lane.
+ * moment longer, the next one gathers. So batches are as large as the load makes them. A batch holds messages of one
+ * step, and the steps take turns. Messages of one card are always in one lane.
  */
 export class Lane {
   readonly tools: Tools;
@@ -130,7 +130,7 @@ export class Lane {
     while (this.#waitingSize > 0) {
       if (this.#waitingSize < ENOUGH && this.#now() - this.#endedAt < QUIET_MS) await this.#gather();
       const batch = this.#next();
-      if (batch.length === 0) break;
+      if (batch.length === 0) break; // all of it was taken out meanwhile
       this.#under = batch;
       this.#since = this.#now();
       await this.#work(this, batch);

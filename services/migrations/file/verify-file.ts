@@ -75,16 +75,11 @@ export async function verifyFile(
   const { header, refusal } = scan;
   if (!header) return refused(refusal!, null);
   const file: VerifiedFile = { header, scan, signer: message.verified().signer, judgedOn };
-  const sameFile = () => findSameFile(cell.db, scan.plaintextSha256);
-  const earlier = await sameFile();
-  if (earlier) return { verdict: 'known', earlier, file };
   const atCell = await refusalHere(cell, header);
-  if (atCell) {
-    // Its id or its place may have been taken since, by another start of this very file.
-    const meanwhile = await sameFile();
-    if (meanwhile) return { verdict: 'known', earlier: meanwhile, file };
-    return { verdict: 'refused', refusal: atCell, fileId: header.fileId };
-  }
+  // Asked last: what takes the file's id or its place at this very moment may be another start of the same file.
+  const earlier = await findSameFile(cell.db, scan.plaintextSha256);
+  if (earlier) return { verdict: 'known', earlier, file };
+  if (atCell) return { verdict: 'refused', refusal: atCell, fileId: header.fileId };
   if (refusal) return refused(refusal, header.fileId);
   return { verdict: 'verified', file };
 }
