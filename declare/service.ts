@@ -1,5 +1,6 @@
 import type { Columns } from './columns.ts';
 import type { ErrorTable } from './errors.ts';
+import type { PublicRoute } from './http.ts';
 import type { Settings } from './setting.ts';
 
 /**
@@ -16,6 +17,8 @@ export interface Operation<Input = unknown, Reply = unknown> {
   readonly rows?: Columns;
   /** How a repeated call is recognised; absent where nothing changes. */
   readonly idempotentBy?: string;
+  /** How clients of the cell reach it; absent where it is closed to them. */
+  readonly http?: PublicRoute;
   readonly types?: { input: Input; reply: Reply };
 }
 

@@ -1,9 +1,18 @@
-import { createSecretKey, randomBytes } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { createSecretKey, generateKeyPairSync, randomBytes } from 'node:crypto';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { JWK } from 'jose';
 import { Refusal } from '#runtime/refusal.ts';
 import { newKey, type VersionedKey } from '#runtime/vault/seal.ts';
 import { type CellName, cellText, ENVIRONMENTS, type Environment } from './cell-name.ts';
+import { readJson, writeSecretJson } from './secret-file.ts';
+
+/** A key that signs the tokens of the cell's clients (ES256), as a JWK with its private half. */
+export interface TokenKey {
+  readonly kid: string;
+  readonly jwk: JWK;
+  readonly madeAt: string;
+}
 
 /**
  * What a process needs to enter a cell and the database must never hold: the passwords of its roles and the
@@ -16,6 +25,10 @@ export interface CellFile {
   readonly passwords: Readonly<Record<string, string>>;
   /** Key-encryption keys, newest last; older ones stay until every data key is wrapped anew. */
   readonly keks: readonly { readonly version: number; readonly key: string; readonly madeAt: string }[];
+  /** Newest last: it signs. Older ones stay while a token that they signed may be about. */
+  readonly tokenKeys?: readonly TokenKey[];
+  /** Under which the secrets of API clients are hashed; base64, 32 bytes. Never changes. */
+  readonly clientSecretKey?: string;
 }
 
 const cellsFolder = (home: string) => join(home, 'cells');
@@ -28,8 +41,24 @@ export const newKek = (version: number, now: Date): CellFile['keks'][number] => 
   madeAt: now.toISOString(),
 });
 
+export function newTokenKey(now: Date): TokenKey {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const kid = randomBytes(9).toString('base64url');
+  return { kid, jwk: privateKey.export({ format: 'jwk' }) as JWK, madeAt: now.toISOString() };
+}
+
+/** The same file with the keys for API clients: a cell of an earlier release has none. */
+export const withTokenKeys = (file: CellFile, now: Date): CellFile =>
+  file.tokenKeys && file.clientSecretKey
+    ? file
+    : {
+        ...file,
+        tokenKeys: file.tokenKeys ?? [newTokenKey(now)],
+        clientSecretKey: file.clientSecretKey ?? randomBytes(32).toString('base64'),
+      };
+
 export const newCellFile = (name: CellName, roles: readonly string[], now: Date): CellFile =>
-  withRoles({ format: 1, ...name, passwords: {}, keks: [newKek(1, now)] }, roles);
+  withRoles(withTokenKeys({ format: 1, ...name, passwords: {}, keks: [newKek(1, now)] }, now), roles);
 
 /** The same file with a password for every role: a release can bring roles that a cell did not have. */
 export function withRoles(file: CellFile, roles: readonly string[]): CellFile {
@@ -42,37 +71,17 @@ export function withRoles(file: CellFile, roles: readonly string[]): CellFile {
 export const keksOf = (file: CellFile): VersionedKey[] =>
   file.keks.map(({ version, key }) => ({ version, key: createSecretKey(Buffer.from(key, 'base64')) }));
 
-export async function readCellFile(home: string, name: CellName): Promise<CellFile | null> {
-  let text: string;
-  try {
-    text = await readFile(pathOf(home, name), 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw error;
-  }
-  try {
-    return JSON.parse(text) as CellFile;
-  } catch {
-    throw new Refusal('cell_file_broken', `The cell file of ${cellText(name)} is not valid JSON.`, {
-      advice: `Restore ${pathOf(home, name)} from your backup; without it the cell's card data cannot be opened.`,
-    });
-  }
-}
+export const readCellFile = (home: string, name: CellName): Promise<CellFile | null> =>
+  readJson(
+    pathOf(home, name),
+    () =>
+      new Refusal('cell_file_broken', `The cell file of ${cellText(name)} is not valid JSON.`, {
+        advice: `Restore ${pathOf(home, name)} from your backup; without it the cell's card data cannot be opened.`,
+      }),
+  );
 
-/** Written aside and renamed, so that a crash leaves the old file or the new one, never half of one. */
-export async function writeCellFile(home: string, file: CellFile): Promise<void> {
-  const path = pathOf(home, file);
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const aside = `${path}.${process.pid}.new`;
-  const handle = await open(aside, 'w', 0o600);
-  try {
-    await handle.writeFile(`${JSON.stringify(file, null, 2)}\n`);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  await rename(aside, path);
-}
+export const writeCellFile = (home: string, file: CellFile): Promise<void> =>
+  writeSecretJson(pathOf(home, file), file);
 
 export async function listCells(home: string): Promise<CellName[]> {
   const tenants = await readdir(cellsFolder(home)).catch((error: NodeJS.ErrnoException) => {

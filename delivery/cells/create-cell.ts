@@ -1,7 +1,15 @@
 import pg from 'pg';
 import { Refusal } from '#runtime/refusal.ts';
 import { KEY_PURPOSES, wrapNewKey } from '#runtime/vault/vault.ts';
-import { type CellFile, keksOf, newCellFile, readCellFile, withRoles, writeCellFile } from './cell-file.ts';
+import {
+  type CellFile,
+  keksOf,
+  newCellFile,
+  readCellFile,
+  withRoles,
+  withTokenKeys,
+  writeCellFile,
+} from './cell-file.ts';
 import { type CellName, cellText, databaseName, roleName } from './cell-name.ts';
 import { CELL_ROLES } from './cell-roles.ts';
 import { applySchemaChanges } from './schema-changes.ts';
@@ -30,7 +38,8 @@ export async function createCell(
         `The database of ${cellText(name)} is on this server, but its cell file is not in ${home}.`,
         { advice: 'Copy cells/ from the home that made it, or use another server or tenant name.' },
       );
-    const file = withRoles(known ?? newCellFile(name, CELL_ROLES, new Date()), CELL_ROLES);
+    const now = new Date();
+    const file = withRoles(withTokenKeys(known ?? newCellFile(name, CELL_ROLES, now), now), CELL_ROLES);
     if (file !== known) await timed.run('secrets', () => writeCellFile(home, file));
     await timed.run('roles', () => createRoles(client, name, file));
     if (!here.rowCount) await timed.run('database', () => createDatabase(client, name));
