@@ -14,6 +14,7 @@ const FOLDERS = [
   'declare',
   'runtime',
   'services',
+  'gateway',
   'delivery',
   'cli',
   'simulators',

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
 
-const FOLDERS = ['declare', 'runtime', 'services', 'delivery', 'simulators', 'rehearsal', 'cli'];
+const FOLDERS = ['declare', 'runtime', 'services', 'gateway', 'delivery', 'simulators', 'rehearsal', 'cli'];
 /** Folders whose code no user ever runs. */
 const LEFT_OUT = /(^|\/)(testing|oracle|fixtures|sample)\//;
 
