@@ -1,7 +1,9 @@
 import { type Database, openDatabase, openTrial, type PoolLimits } from '#runtime/database/database.ts';
+import type { Calls } from '#runtime/calls.ts';
 import type { Server } from '#runtime/postgres/server.ts';
 import { Refusal } from '#runtime/refusal.ts';
 import { Vault, type WrappedKey } from '#runtime/vault/vault.ts';
+import { cellCalls } from './caller-keys.ts';
 import { type CellFile, keksOf, listCells, readCellFile } from './cell-file.ts';
 import { type CellName, cellText, databaseName, roleName } from './cell-name.ts';
 
@@ -12,6 +14,8 @@ export interface Cell {
   readonly name: CellName;
   readonly home: string;
   readonly file: CellFile;
+  /** Both sides of the calls between its services, in this process. */
+  readonly calls: Calls;
   /** A pool under one of the cell's roles. Pools are closed with the cell. */
   connect(role: string, connections: number, further?: FurtherLimits): Database;
   /** As `connect`, but nothing that happens on it stays. */
@@ -37,6 +41,7 @@ export async function openCell(server: Server, home: string, name: CellName): Pr
     name,
     home,
     file,
+    calls: cellCalls(file),
     connect: (role, connections, further) =>
       keep(openDatabase(url(role), { connections, applicationName: label(role), ...further })),
     trial: async (role) => keep(await openTrial(url(role), label(role))),

@@ -1,4 +1,3 @@
-import { clientFor } from '#runtime/calls.ts';
 import { unwrapKey, type WrappedKey, ROTATING_PURPOSES, wrapKey, wrapNewKey } from '#runtime/vault/vault.ts';
 import { serveCards } from '#services/cards/main.ts';
 import { keksOf, newKek, writeCellFile } from './cell-file.ts';
@@ -35,7 +34,7 @@ export async function rotateKeys(cell: Cell) {
   });
 
   const vault = await openVault({ ...cell, file }, db);
-  const cards = clientFor(serveCards(cell.connect('cards', 1), vault), 'keys');
+  const cards = cell.calls.client(serveCards(cell.connect('cards', 1), vault), 'keys');
   let resealed = 0;
   for (;;) {
     const step = await cards.resealCards({ limit: CARDS_A_TIME });

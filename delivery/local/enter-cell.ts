@@ -1,6 +1,5 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { clientFor } from '#runtime/calls.ts';
 import { Backends } from '#runtime/database/backends.ts';
 import type { Database } from '#runtime/database/database.ts';
 import type { Vault } from '#runtime/vault/vault.ts';
@@ -21,13 +20,14 @@ const CONNECTIONS = 2;
 
 /** The services of a cell in one process, reached by `migrations` through the clients of their declarations. */
 function clients(
+  cell: Cell,
   vault: Vault,
   databases: Record<'cards' | 'cardholders' | 'ledger', Database>,
 ): ImportClients {
   return {
-    cards: clientFor(serveCards(databases.cards, vault), CALLER),
-    cardholders: clientFor(serveCardholders(databases.cardholders), CALLER),
-    ledger: clientFor(serveLedger(databases.ledger), CALLER),
+    cards: cell.calls.client(serveCards(databases.cards, vault), CALLER),
+    cardholders: cell.calls.client(serveCardholders(databases.cardholders), CALLER),
+    ledger: cell.calls.client(serveLedger(databases.ledger), CALLER),
   };
 }
 
@@ -41,7 +41,7 @@ export async function enterCell(cell: Cell, settings: AllSettings): Promise<Migr
   const tempFolder = join(cell.home, 'tmp');
   await mkdir(tempFolder, { recursive: true, mode: 0o700 });
   let keys: Promise<CellKeys> | undefined;
-  const authorisations = clientFor(answerOnMessages(cell.connect('authorisations', 1)), CALLER);
+  const authorisations = cell.calls.client(answerOnMessages(cell.connect('authorisations', 1)), CALLER);
   const yielding = new Yielding(() => authorisations.pressure(), settings);
   yielding.onFirstNeed(() => backends.goToBackground());
   return {
@@ -49,12 +49,12 @@ export async function enterCell(cell: Cell, settings: AllSettings): Promise<Migr
     db,
     vault,
     refreshVault: () => refreshVault(cell, db, vault),
-    clients: clients(vault, {
+    clients: clients(cell, vault, {
       cards: cell.connect('cards', CONNECTIONS, ofChunks),
       cardholders: cell.connect('cardholders', CONNECTIONS, ofChunks),
       ledger: cell.connect('ledger', CONNECTIONS, ofChunks),
     }),
-    audit: clientFor(serveAudit(cell.connect('audit', 1), vault), CALLER),
+    audit: cell.calls.client(serveAudit(cell.connect('audit', 1), vault), CALLER),
     yielding,
     keys: () => (keys ??= loadKeys(db, vault)),
     settings,
@@ -76,7 +76,7 @@ async function openTrialServices(cell: Cell, vault: Vault): Promise<Trial> {
   );
   return {
     db,
-    clients: clients(vault, { cards, cardholders, ledger }),
+    clients: clients(cell, vault, { cards, cardholders, ledger }),
     async close() {
       await Promise.all([db, cards, cardholders, ledger].map((database) => database.close()));
     },

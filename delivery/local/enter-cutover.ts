@@ -1,4 +1,3 @@
-import { clientFor } from '#runtime/calls.ts';
 import { serveAudit } from '#services/audit/main.ts';
 import type { CutoverCell } from '#services/authorisations/cutover/cutover-cell.ts';
 import { serveCardholders } from '#services/cardholders/main.ts';
@@ -18,11 +17,11 @@ export async function enterCutover(cell: Cell): Promise<CutoverCell> {
     ...cell.name,
     db,
     clients: {
-      audit: clientFor(serveAudit(cell.connect('audit', 1), vault), CALLER),
-      cards: clientFor(serveCards(cell.connect('cards', 1), vault), CALLER),
-      cardholders: clientFor(serveCardholders(cell.connect('cardholders', 1)), CALLER),
-      ledger: clientFor(serveLedger(cell.connect('ledger', 1)), CALLER),
-      migrations: clientFor(serveMigrations(cell.connect('migrations', 1)), CALLER),
+      audit: cell.calls.client(serveAudit(cell.connect('audit', 1), vault), CALLER),
+      cards: cell.calls.client(serveCards(cell.connect('cards', 1), vault), CALLER),
+      cardholders: cell.calls.client(serveCardholders(cell.connect('cardholders', 1)), CALLER),
+      ledger: cell.calls.client(serveLedger(cell.connect('ledger', 1)), CALLER),
+      migrations: cell.calls.client(serveMigrations(cell.connect('migrations', 1)), CALLER),
     },
     async keys() {
       const { loadCellKeys } = await import('../cells/cell-keys.ts');

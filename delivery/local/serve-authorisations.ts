@@ -1,4 +1,3 @@
-import { clientFor } from '#runtime/calls.ts';
 import { type AuthorisationCell, type ServeOptions, Serving } from '#services/authorisations/main.ts';
 import { authorisations } from '#services/authorisations/service.ts';
 import { serveCards } from '#services/cards/main.ts';
@@ -23,8 +22,8 @@ export async function enterAuthorisations(cell: Cell, settings: AllSettings): Pr
     vault,
     refreshVault: () => refreshVault(cell, db, vault),
     clients: {
-      cards: clientFor(serveCards(cell.connect('cards', lanes + 1), vault), caller),
-      ledger: clientFor(serveLedger(cell.connect('ledger', lanes + 1, MOVES)), caller),
+      cards: cell.calls.client(serveCards(cell.connect('cards', lanes + 1), vault), caller),
+      ledger: cell.calls.client(serveLedger(cell.connect('ledger', lanes + 1, MOVES)), caller),
     },
     settings,
   };

@@ -1,7 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from '#declare/service.ts';
 import { type Cell, openCell } from '#delivery/cells/open-cell.ts';
-import { clientFor } from '#runtime/calls.ts';
 import { serveLedger } from '#services/ledger/main.ts';
 import type { ledger } from '#services/ledger/service.ts';
 import { openDatabase, type Database } from '#runtime/database/database.ts';
@@ -175,7 +174,10 @@ export class Simulation {
     url.pathname = `/${database}`;
     this.#admin = openDatabase(url.href, { connections: 2, applicationName: 'proof' });
     this.#opened = await openCell(await lab.server(), lab.home, this.#cell.name);
-    this.#ledger = clientFor(serveLedger(this.#opened.connect('ledger', 1)), 'authorisations');
+    this.#ledger = this.#opened.calls.client(
+      serveLedger(this.#opened.connect('ledger', 1)),
+      'authorisations',
+    );
     const { text } = fullFile(this.#cell.name.tenant, this.#plan.cards);
     const book = Book.of(await readPortfolio([text]));
     const now = () => this.#cellMs;

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openAudit } from '#delivery/cells/open-audit.ts';
 import { rotateKeys } from '#delivery/cells/rotate-keys.ts';
-import { clientFor } from '#runtime/calls.ts';
 import type { Database } from '#runtime/database/database.ts';
 import { Refusal } from '#runtime/refusal.ts';
 import { type TestCell, testCell } from '#tools/testing/cell.ts';
@@ -30,7 +29,7 @@ test('entries are numbered without a gap, whoever writes at once', async (t) => 
   const { reader } = await trailOf(cell);
   assert.deepEqual(await reader.readHead(), START);
   const writers = Array.from({ length: 4 }, () =>
-    clientFor(serveAudit(cell.opened.connect('audit', 2), cell.vault), 'authorisations'),
+    cell.opened.calls.client(serveAudit(cell.opened.connect('audit', 2), cell.vault), 'authorisations'),
   );
   const heads = await Promise.all(
     Array.from({ length: 40 }, (_, i) =>

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { clientFor } from '#runtime/calls.ts';
 import { Batch } from '#runtime/batch/batch.ts';
 import { testCell } from '#tools/testing/cell.ts';
 import { migrate } from '#tools/testing/migrate.ts';
@@ -11,7 +10,7 @@ import { cardIdRow, panIndexRow } from './service.ts';
 
 const cell = await testCell();
 const db = cell.opened.connect('cards', 1);
-const cards = clientFor(serveCards(db, cell.vault), 'authorisations');
+const cards = cell.opened.calls.client(serveCards(db, cell.vault), 'authorisations');
 const [{ csv }] = readScript(
   `
   full
@@ -93,7 +92,7 @@ suite('cards for messages', () => {
   });
 
   test('are closed to others', async () => {
-    const others = clientFor(serveCards(db, cell.vault), 'ledger');
+    const others = cell.opened.calls.client(serveCards(db, cell.vault), 'ledger');
     await assert.rejects(others.openCards(new Batch(cardIdRow)), { code: 'caller_not_allowed' });
   });
 });

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { clientFor } from '#runtime/calls.ts';
 import { assertLedgerLaws } from '#tools/testing/books.ts';
 import { testCell } from '#tools/testing/cell.ts';
 import { runs } from '#tools/testing/seed.ts';
@@ -25,7 +24,7 @@ import {
  */
 const cell = await testCell();
 const { ledger } = cell.clients;
-const live = clientFor(serveLedger(cell.opened.connect('ledger', 3)), 'authorisations');
+const live = cell.opened.calls.client(serveLedger(cell.opened.connect('ledger', 3)), 'authorisations');
 
 const CURRENCIES = ['PEN', 'USD'];
 const ACCOUNTS = 3;

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { clientFor } from '#runtime/calls.ts';
 import { assertLedgerLaws } from '#tools/testing/books.ts';
 import { testCell } from '#tools/testing/cell.ts';
 import { seed } from '#tools/testing/seed.ts';
@@ -19,7 +18,7 @@ import {
 /** Messages of the network, told as examples, and many of them at once. */
 const cell = await testCell();
 const { ledger } = cell.clients;
-const live = clientFor(serveLedger(cell.opened.connect('ledger', 8)), 'authorisations');
+const live = cell.opened.calls.client(serveLedger(cell.opened.connect('ledger', 8)), 'authorisations');
 
 let imports = 0;
 let names = 0;

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Batch } from '#runtime/batch/batch.ts';
-import { clientFor } from '#runtime/calls.ts';
 import { markAsIds } from '#runtime/vault/derived-ids.ts';
 import { addLiveHoldId } from '#runtime/vault/live-hold-id.ts';
 import { serveLedger } from '#services/ledger/main.ts';
@@ -29,7 +28,7 @@ let movements = 0;
 
 /** What messages do to a card, whose hold is that of `goodHold`. Answers the verdict. */
 async function move(cell: TestCell, card: string, { kind, amountMinor, at, covered = false }: Told) {
-  const live = clientFor(serveLedger(cell.opened.connect('ledger', 1)), 'authorisations');
+  const live = cell.opened.calls.client(serveLedger(cell.opened.connect('ledger', 1)), 'authorisations');
   const [{ cardId, accountId }] = await cell.admin.rows<{ cardId: string; accountId: string }>`
     select card_id as "cardId", account_id as "accountId" from cards.cards where external_card_id = ${card}`;
   const [cardBytes, accountBytes] = [cardId, accountId].map((id) =>
