@@ -4,6 +4,8 @@ export type Retry = 'never' | 'same_key' | 'after_change';
 export interface ErrorDeclaration {
   readonly text: string;
   readonly retry: Retry;
+  /** What a client of the API gets, where a public operation can answer it: a status of HTTP from 400 on. */
+  readonly status?: number;
   /** What the person who reads it can do. */
   readonly advice?: string;
 }

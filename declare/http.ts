@@ -1,9 +1,11 @@
+import type { Operations, ServiceDeclaration } from './service.ts';
+
 /** A JSON Schema, as a plain value (typebox makes them, with their types). */
-export type JsonSchema = Readonly<Record<string, unknown>>;
+export type JsonSchema = object;
 
 /**
- * How an operation is reached from outside, through the gateway. An operation without it is reachable for the
- * services it names as callers and for nobody else.
+ * How an operation is reached from outside, through the gateway. The operation names `gateway` among its callers; its
+ * route stands in the service's `public.ts`, because schemas cost more to load than all else that is declared.
  */
 export interface PublicRoute {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
@@ -13,6 +15,7 @@ export interface PublicRoute {
   readonly scope: string;
   /** A few words, the headline of its documentation. */
   readonly title: string;
+  /** Objects; parameters, query and body together are the operation's input, so no name stands in two of them. */
   readonly params?: JsonSchema;
   readonly query?: JsonSchema;
   readonly body?: JsonSchema;
@@ -23,3 +26,24 @@ export interface PublicRoute {
    */
   readonly idempotency?: 'key' | 'content';
 }
+
+/** A public operation with its place. */
+export interface RoutedOperation {
+  readonly service: string;
+  readonly operation: string;
+  /** What it does, from its declaration. */
+  readonly text: string;
+  readonly http: PublicRoute;
+}
+
+/** The routes of a service's public operations. */
+export const publicRoutes = <O extends Operations>(
+  { name, operations }: ServiceDeclaration<O>,
+  routes: Partial<Record<keyof O & string, PublicRoute>>,
+): readonly RoutedOperation[] =>
+  Object.entries(routes).map(([operation, http]) => ({
+    service: name,
+    operation,
+    text: operations[operation].text,
+    http: http as PublicRoute,
+  }));

@@ -1,6 +1,5 @@
 import type { Columns } from './columns.ts';
 import type { ErrorTable } from './errors.ts';
-import type { PublicRoute } from './http.ts';
 import type { Settings } from './setting.ts';
 
 /**
@@ -12,13 +11,14 @@ export type DataClass = 'cardholder-data' | 'personal-data' | 'financial-data';
 /** One operation: what it does, who may call it and the rows it takes. Types travel with it, unseen at run time. */
 export interface Operation<Input = unknown, Reply = unknown> {
   readonly text: string;
-  /** Names of the services that may call it; an operation without callers is closed to all. */
+  /**
+   * Who may call it: names of services, and `gateway` for what clients of the cell may, by a route in the service's
+   * `public.ts`. An operation without callers is closed to all.
+   */
   readonly callers: readonly string[];
   readonly rows?: Columns;
   /** How a repeated call is recognised; absent where nothing changes. */
   readonly idempotentBy?: string;
-  /** How clients of the cell reach it; absent where it is closed to them. */
-  readonly http?: PublicRoute;
   readonly types?: { input: Input; reply: Reply };
 }
 

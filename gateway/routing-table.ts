@@ -1,12 +1,5 @@
 import type { JWK } from 'jose';
-import type { PublicRoute } from '#declare/http.ts';
-
-/** A public operation as the gateway knows it. */
-export interface RoutedOperation {
-  readonly service: string;
-  readonly operation: string;
-  readonly http: PublicRoute;
-}
+import type { RoutedOperation } from '#declare/http.ts';
 
 /** A process set of a cell that takes requests. There may be two: the release that serves, and the next one. */
 export interface Upstream {

@@ -1,6 +1,14 @@
+import type { Static } from 'typebox';
 import { errors } from '#declare/errors.ts';
 import { operation, service } from '#declare/service.ts';
 import { integer, type Setting } from '#declare/setting.ts';
+import type {
+  AdviceBody,
+  AuthorisationBody,
+  DecisionBody,
+  FinancialBody,
+  ReversalBody,
+} from './http/schemas.ts';
 import { cutoverErrors } from './cutover/cutover-errors.ts';
 import { rangeErrors } from './ranges/range-errors.ts';
 
@@ -98,8 +106,28 @@ export const authorisations = service('authorisations', {
     { text: 'Own decisions answered', target: 'p99 under 25 ms at 5,000 a second' },
     { text: 'What an answer promises is durable before it leaves', target: 'always, but for relayed ones' },
   ],
-  // Messages come through the doors of this service, ranges and flips are the operator's commands.
+  // Messages come through the doors of this service and the gateway, ranges and flips are the operator's commands.
   operations: {
+    authorise: operation<Static<typeof AuthorisationBody>, DecisionBody>({
+      text: 'Reserves the amount when it is approved (0100). A posting moves it later; a reversal gives it back.',
+      callers: ['gateway'],
+      idempotentBy: 'transmitted_at, stan, acquirer and rrn',
+    }),
+    pay: operation<Static<typeof FinancialBody>, DecisionBody>({
+      text: 'Moves the amount when it is approved (0200), without a posting to follow.',
+      callers: ['gateway'],
+      idempotentBy: 'transmitted_at, stan, acquirer and rrn',
+    }),
+    advise: operation<Static<typeof AdviceBody>, DecisionBody>({
+      text: 'Tells of an authorisation that was decided elsewhere (0120), or of money that moved (0220): a clearing, or a sale without approval. It is entered even over the balance.',
+      callers: ['gateway'],
+      idempotentBy: 'transmitted_at, stan, acquirer and rrn',
+    }),
+    reverse: operation<Static<typeof ReversalBody>, DecisionBody>({
+      text: 'Gives back what a request reserved or moved, down to `replacement_minor` (0400, 0420). One that comes before its original is remembered, and the original declined.',
+      callers: ['gateway'],
+      idempotentBy: 'transmitted_at, stan, acquirer and rrn',
+    }),
     pressure: operation<void, Pressure>({
       text: 'How many messages the cell answers just now, and how fast: what work on a migration gives way to.',
       callers: ['migrations'],

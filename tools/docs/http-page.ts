@@ -1,7 +1,14 @@
-import { endpoints } from '#services/authorisations/http/endpoints.ts';
 import { problems } from '#services/authorisations/http/problems.ts';
 import { DecisionBody } from '#services/authorisations/http/schemas.ts';
+import { authorisationRoutes } from '#services/authorisations/public.ts';
 import { code, markdownTable, page } from './markdown.ts';
+
+const endpoints = authorisationRoutes.map(({ text, http: { path, title, body } }) => ({
+  path,
+  title,
+  text,
+  schema: body as FieldSchema,
+}));
 
 /** Messages as JSON over HTTP: what can be sent and what comes back, from the schemas that requests are checked by. */
 export const httpPage = (): string =>
@@ -37,7 +44,7 @@ export const httpPage = (): string =>
     ...endpoints.flatMap(({ path, title, text, schema }) => [
       `## \`POST ${path}\``,
       `*${title}* ${text}`,
-      tableOf(rowsOf(schema as FieldSchema).filter(({ name }) => !isShared(name))),
+      tableOf(rowsOf(schema).filter(({ name }) => !isShared(name))),
     ]),
     '## The answer',
     markdownTable(
@@ -89,15 +96,15 @@ function rowsOf({ properties = {}, required = [] }: FieldSchema, inside = ''): F
 }
 
 const isShared = (name: string): boolean =>
-  endpoints.every(({ schema }) => name.split('.')[0] in schema.properties);
+  endpoints.every(({ schema }) => name.split('.')[0] in (schema.properties ?? {}));
 
 /** The fields that every request has or may have. */
 function sharedRows(): FieldRow[] {
-  return rowsOf(endpoints[0].schema as FieldSchema)
+  return rowsOf(endpoints[0].schema)
     .filter(({ name }) => isShared(name))
     .map((row) => {
       if (row.name.includes('.')) return row;
-      const without = endpoints.filter(({ schema }) => !(schema as FieldSchema).required?.includes(row.name));
+      const without = endpoints.filter(({ schema }) => !schema.required?.includes(row.name));
       const isNeededByMost = without.length < endpoints.length / 2;
       return without.length === 0 || !isNeededByMost
         ? row

@@ -1,5 +1,5 @@
 import type { AuthorisationRequest, MalformedRequest } from '../request/request.ts';
-import type { FieldFault } from './problems.ts';
+import type { FieldFault } from '#runtime/http/problems.ts';
 import type { MessageBody } from './schemas.ts';
 
 /** What is wrong between fields that are each as they must be. */

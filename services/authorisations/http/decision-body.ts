@@ -2,7 +2,7 @@ import { unpack } from '#runtime/iso8583/unpack.ts';
 import type { Answer } from '../pipeline/task.ts';
 import { isApproval } from '../request/request.ts';
 import { codeOf, type Reason, reasons, responseText } from '../request/response-codes.ts';
-import { Problem } from './problems.ts';
+import { problem } from './problems.ts';
 import type { DecisionBody, MessageBody } from './schemas.ts';
 
 const WITHOUT_LEADING_ZEROS = /^0+(?=\d)/;
@@ -13,8 +13,8 @@ export function decisionBody(body: MessageBody, answer: Answer): DecisionBody {
   const frame = relayed && unpack(relayed);
   const code = frame?.get(39) ?? answer.code;
   const reason = frame ? undefined : reasonOf(answer);
-  if (!frame && code === codeOf('other_content')) throw new Problem('other_content');
-  if (!frame && code === codeOf('failed') && reason === undefined) throw new Problem('failed');
+  if (!frame && code === codeOf('other_content')) throw problem('other_content');
+  if (!frame && code === codeOf('failed') && reason === undefined) throw problem('failed');
   const isApproved = isApproval(code);
   const amount = frame?.get(4)?.replace(WITHOUT_LEADING_ZEROS, '') ?? body.amount_minor;
   return {

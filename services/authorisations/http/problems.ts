@@ -1,91 +1,12 @@
-import type { Retry } from '#declare/errors.ts';
+import { commonProblems, declareProblems, Problem } from '#runtime/http/problems.ts';
 
-interface ProblemDeclaration {
-  readonly status: number;
-  readonly title: string;
-  /** What is told where there is nothing more exact to say. */
-  readonly text: string;
-  readonly retry: Retry;
-}
-
-const declared = <Code extends string>(
-  table: Record<Code, ProblemDeclaration>,
-): Readonly<Record<Code, ProblemDeclaration>> => table;
-
-/** What is answered when a request was not decided, by rising status. */
-export const problems = declared({
-  invalid_request: {
-    status: 400,
-    title: 'The request is not as it must be',
-    text: 'Fields are missing, unknown or not as they must be.',
-    retry: 'after_change',
-  },
-  sensitive_data_refused: {
-    status: 400,
-    title: 'Sensitive data is not taken',
-    text: 'Card verification values, tracks and PINs in the clear must not be sent here. Nothing of the request was kept.',
-    retry: 'after_change',
-  },
-  not_json: {
-    status: 400,
-    title: 'The body is not JSON',
-    text: 'The body must be one JSON object in UTF-8.',
-    retry: 'after_change',
-  },
-  bad_http: {
-    status: 400,
-    title: 'This is not HTTP as it is spoken here',
-    text: 'The request cannot be read as HTTP/1.1.',
-    retry: 'after_change',
-  },
-  unauthorised: {
-    status: 401,
-    title: 'No valid token',
-    text: "Send the cell's token as Authorization: Bearer TOKEN. The command keys token prints it.",
-    retry: 'after_change',
-  },
-  no_such_path: { status: 404, title: 'No such path', text: 'There is nothing here.', retry: 'never' },
-  method_not_allowed: {
-    status: 405,
-    title: 'Not by this method',
-    text: 'The Allow header names the methods of this path.',
-    retry: 'never',
-  },
-  too_slow: {
-    status: 408,
-    title: 'The request came too slowly',
-    text: 'The whole request has to be here within 10 seconds.',
-    retry: 'same_key',
-  },
+/** What is answered when a message was not decided, beside what any request may meet. */
+const ownProblems = declareProblems({
   other_content: {
     status: 409,
     title: 'The same request came before with other content',
     text: 'A request with this transmitted_at, stan, acquirer and rrn was answered before, and it said something else. Nothing was moved by this one.',
     retry: 'never',
-  },
-  body_too_large: {
-    status: 413,
-    title: 'The body is too large',
-    text: 'A body has 16384 bytes at most.',
-    retry: 'after_change',
-  },
-  unsupported_media_type: {
-    status: 415,
-    title: 'The body is of another type',
-    text: 'Send the body with Content-Type: application/json.',
-    retry: 'after_change',
-  },
-  headers_too_large: {
-    status: 431,
-    title: 'The headers are too large',
-    text: 'Request line and headers have 8192 bytes at most.',
-    retry: 'after_change',
-  },
-  unexpected: {
-    status: 500,
-    title: 'A defect on this side',
-    text: 'Something failed that should not. Whether the request was decided is not known; the same request again is safe.',
-    retry: 'same_key',
   },
   failed: {
     status: 503,
@@ -93,55 +14,13 @@ export const problems = declared({
     text: 'Too many requests at once, or the database is away. The same request again is safe.',
     retry: 'same_key',
   },
-  not_ready: {
-    status: 503,
-    title: 'Not ready',
-    text: 'This process cannot decide anything at the moment.',
-    retry: 'same_key',
-  },
 });
+
+/** By rising status. */
+export const problems = Object.fromEntries(
+  Object.entries({ ...commonProblems, ...ownProblems }).sort(([, a], [, b]) => a.status - b.status),
+) as Readonly<typeof commonProblems & typeof ownProblems>;
 
 export type ProblemCode = keyof typeof problems;
 
-/** One field that is not as it must be; the pointer is a JSON Pointer as a URI fragment (RFC 6901). */
-export interface FieldFault {
-  readonly pointer: string;
-  readonly detail: string;
-}
-
-/** Thrown on the way to an answer. It holds no value of a request. */
-export class Problem extends Error {
-  readonly code: ProblemCode;
-  readonly faults: readonly FieldFault[];
-
-  constructor(code: ProblemCode, detail: string = problems[code].text, faults: readonly FieldFault[] = []) {
-    super(detail);
-    this.name = 'Problem';
-    this.code = code;
-    this.faults = faults;
-  }
-}
-
-export const MEDIA_TYPE = 'application/problem+json';
-
-/** The document of RFC 9457. */
-export function problemBody({ code, message, faults }: Problem) {
-  const { status, title } = problems[code];
-  return {
-    type: `urn:relevo:problem:${code}`,
-    title,
-    status,
-    detail: message,
-    code,
-    ...(faults.length > 0 && { errors: faults }),
-  };
-}
-
-/** For a request with fields that are not as they must be. */
-export function invalidRequest(faults: readonly FieldFault[]): Problem {
-  const detail =
-    faults.length === 1
-      ? `One field is not as it must be: ${faults[0].pointer} ${faults[0].detail}.`
-      : `${faults.length} fields are not as they must be.`;
-  return new Problem('invalid_request', detail, faults);
-}
+export const problem = (code: ProblemCode): Problem => new Problem(code, problems[code]);

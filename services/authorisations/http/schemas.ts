@@ -196,7 +196,10 @@ const original = Type.Optional(
   ),
 );
 
-export const AuthorisationBody = Type.Object({ ...purchase, merchant, ...place, ...pin, ...chip }, STRICT);
+export const AuthorisationBody = Type.Object(
+  { ...purchase, merchant, ...place, ...pin, ...chip },
+  { ...STRICT, title: 'Authorisation' },
+);
 
 export const FinancialBody = Type.Object(
   {
@@ -207,7 +210,7 @@ export const FinancialBody = Type.Object(
     ...chip,
     approval_code: approvalCode('The approval that this clears, where there was one.'),
   },
-  STRICT,
+  { ...STRICT, title: 'Financial' },
 );
 
 export const AdviceBody = Type.Object(
@@ -232,7 +235,7 @@ export const AdviceBody = Type.Object(
     ),
     original,
   },
-  STRICT,
+  { ...STRICT, title: 'Advice' },
 );
 
 export const ReversalBody = Type.Object(
@@ -257,7 +260,7 @@ export const ReversalBody = Type.Object(
       }),
     ),
   },
-  STRICT,
+  { ...STRICT, title: 'Reversal' },
 );
 
 type Authorisation = Static<typeof AuthorisationBody>;
@@ -296,30 +299,11 @@ export const DecisionBody = Type.Object(
     acquirer: Type.String(),
     rrn: Type.String(),
   },
-  { additionalProperties: false, description: 'The same request again gets the same answer.' },
+  {
+    title: 'Decision',
+    additionalProperties: false,
+    description: 'The same request again gets the same answer.',
+  },
 );
 
 export type DecisionBody = Static<typeof DecisionBody>;
-
-export const ProblemBody = Type.Object(
-  {
-    type: Type.String({ description: 'A name of the problem as a URI.' }),
-    title: Type.String(),
-    status: Type.Integer(),
-    detail: Type.String({ description: 'In a sentence. It never holds a value of the request.' }),
-    code: Type.String({ description: 'Stable, for programs.' }),
-    errors: Type.Optional(
-      Type.Array(
-        Type.Object(
-          { pointer: Type.String({ examples: ['#/amount_minor'] }), detail: Type.String() },
-          { additionalProperties: false },
-        ),
-        { description: 'Every field that is not as it must be; the first 32.' },
-      ),
-    ),
-  },
-  { additionalProperties: false, description: 'A problem document, RFC 9457.' },
-);
-
-/** Nothing is asked in the address: a proxy would log it. */
-export const NoQuery = Type.Object({}, { additionalProperties: false });

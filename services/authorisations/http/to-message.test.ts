@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { TObject } from 'typebox';
 import { pack } from '#runtime/iso8583/pack.ts';
 import { unpack } from '#runtime/iso8583/unpack.ts';
 import type { Message } from '#runtime/iso8583/message.ts';
 import { runs } from '#tools/testing/seed.ts';
 import { fromMessage } from '../request/from-iso8583.ts';
 import { isMalformed } from '../request/request.ts';
-import { endpoints } from './endpoints.ts';
+import { authorisationRoutes } from '../public.ts';
+import { messageTypes } from './message-handlers.ts';
 import type { MessageBody } from './schemas.ts';
 import { advice, authorisation, NOW, PAN, reversal } from './testing/bodies.ts';
 import { toMessage } from './to-message.ts';
@@ -97,10 +97,11 @@ function passing(schema: FieldSchema): fc.Arbitrary<unknown> {
   return fc.stringMatching(new RegExp(schema.pattern!, 'u'));
 }
 
-for (const { path, schema, mtiOf } of endpoints)
-  test(`whatever ${path} lets pass can be sent on, and is read as it was meant`, () =>
+for (const { operation, http } of authorisationRoutes)
+  test(`whatever ${http.path} lets pass can be sent on, and is read as it was meant`, () => {
+    const mtiOf = messageTypes[operation as keyof typeof messageTypes] as (body: MessageBody) => string;
     fc.assert(
-      fc.property(passing(schema as TObject as FieldSchema), (passed) => {
+      fc.property(passing(http.body as FieldSchema), (passed) => {
         const body = passed as MessageBody;
         const message = toMessage(mtiOf(body), body);
         const over = unpack(pack(message));
@@ -120,4 +121,5 @@ for (const { path, schema, mtiOf } of endpoints)
         if (body.merchant) assert.equal(request.merchant.country, body.merchant.country);
       }),
       runs(300),
-    ));
+    );
+  });

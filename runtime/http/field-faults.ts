@@ -1,4 +1,4 @@
-import { type FieldFault, invalidRequest, Problem } from './problems.ts';
+import { commonProblem, type FieldFault, invalidRequest, type Problem } from './problems.ts';
 
 /** What the validator finds wrong with one value; of its value itself nothing is read here. */
 export interface SchemaError {
@@ -39,7 +39,7 @@ export function problemOf(errors: readonly SchemaError[]): Problem {
 }
 
 function sensitiveDataRefused(pointers: readonly string[]): Problem {
-  return new Problem(
+  return commonProblem(
     'sensitive_data_refused',
     undefined,
     pointers.slice(0, FAULTS_MAX).map((pointer) => ({ pointer, detail: 'must not be sent' })),
