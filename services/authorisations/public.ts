@@ -1,4 +1,7 @@
+import Type from 'typebox';
 import { type PublicRoute, publicRoutes } from '#declare/http.ts';
+import { idField, STRICT } from '#runtime/http/fields.ts';
+import { CardControls, ReadControls } from './controls/schemas.ts';
 import { AdviceBody, AuthorisationBody, DecisionBody, FinancialBody, ReversalBody } from './http/schemas.ts';
 import { authorisations } from './service.ts';
 
@@ -12,8 +15,10 @@ const message = (path: string, title: string, body: PublicRoute['body']): Public
   idempotency: 'content',
 });
 
+const ofCard = Type.Object({ card_id: idField('The card.') }, STRICT);
+
 /** Ways to tell something of a card, as the card network does in ISO 8583. */
-export const authorisationRoutes = publicRoutes(authorisations, {
+export const messageRoutes = publicRoutes(authorisations, {
   authorise: message('/v1/authorisations', 'May this be paid?', AuthorisationBody),
   pay: message('/v1/financials', 'May this be paid, at once?', FinancialBody),
   advise: message('/v1/advices', 'This has happened.', AdviceBody),
@@ -23,3 +28,27 @@ export const authorisationRoutes = publicRoutes(authorisations, {
     ReversalBody,
   ),
 });
+
+export const authorisationRoutes = [
+  ...messageRoutes,
+  ...publicRoutes(authorisations, {
+    readCardControls: {
+      method: 'GET',
+      path: '/v1/cards/:card_id/controls',
+      scope: 'controls:read',
+      title: 'The spend controls of a card',
+      params: ofCard,
+      reply: ReadControls,
+    },
+    setCardControls: {
+      method: 'PUT',
+      path: '/v1/cards/:card_id/controls',
+      scope: 'controls:write',
+      title: 'Limit what a card may spend',
+      params: ofCard,
+      body: CardControls,
+      reply: ReadControls,
+      idempotency: 'key',
+    },
+  }),
+];

@@ -9,6 +9,7 @@ import type {
   FinancialBody,
   ReversalBody,
 } from './http/schemas.ts';
+import type { CardControls, ReadControls } from './controls/schemas.ts';
 import { cutoverErrors } from './cutover/cutover-errors.ts';
 import { rangeErrors } from './ranges/range-errors.ts';
 
@@ -22,6 +23,15 @@ export const messageErrors = errors({
     text: 'The earlier processor is silent and stand-in does not cover the message: answered 91.',
   },
   failed: { retry: 'same_key', text: 'Too many messages at once, or the database is away: answered 96.' },
+});
+
+export const controlErrors = errors({
+  bad_controls: {
+    retry: 'after_change',
+    status: 422,
+    text: 'A control is not as it must be; nothing is set.',
+  },
+  unknown_card: { retry: 'after_change', status: 404, text: 'No such card is here.' },
 });
 
 const localHost = (text: string): Setting<string> => ({
@@ -97,7 +107,7 @@ export const authorisations = service('authorisations', {
   purpose:
     'Answers the messages of the card network: decides, relays to the earlier processor, follows and stands in for it.',
   data: 'cardholder-data',
-  errors: { ...messageErrors, ...rangeErrors, ...cutoverErrors },
+  errors: { ...messageErrors, ...rangeErrors, ...cutoverErrors, ...controlErrors },
   settings: authorisationSettings,
   scaling: 'p99 of the answers: one more serving process per core',
   objectives: [
@@ -127,6 +137,15 @@ export const authorisations = service('authorisations', {
       text: 'Gives back what a request reserved or moved, down to `replacement_minor` (0400, 0420). One that comes before its original is remembered, and the original declined.',
       callers: ['gateway'],
       idempotentBy: 'transmitted_at, stan, acquirer and rrn',
+    }),
+    readCardControls: operation<{ card_id: string }, ReadControls>({
+      text: 'The spend controls of a card that decide now.',
+      callers: ['gateway'],
+    }),
+    setCardControls: operation<CardControls & { card_id: string }, ReadControls>({
+      text: 'Sets the spend controls of a card, in place of those it had; of an empty object, none. They decide within a second.',
+      callers: ['gateway'],
+      idempotentBy: 'Idempotency-Key',
     }),
     pressure: operation<void, Pressure>({
       text: 'How many messages the cell answers just now, and how fast: what work on a migration gives way to.',

@@ -10,6 +10,7 @@ import { listCardsOfRange } from './list-cards-of-range.ts';
 import { listTokensOfRange } from './list-tokens-of-range.ts';
 import { openCards } from './open-cards.ts';
 import { openPinValues } from './open-pin-values.ts';
+import { listCards, readCard } from './read-cards.ts';
 import { resealCards } from './reseal-cards.ts';
 import { cards } from './service.ts';
 import { withdrawImport } from './withdraw-import.ts';
@@ -17,6 +18,8 @@ import { withdrawLines } from './withdraw-lines.ts';
 
 export const serveCards = (db: Database, vault: Vault) =>
   serve(cards, {
+    readCard: readCard(db),
+    listCards: listCards(db),
     importCards: importCards(db),
     importTokens: importTokens(db),
     findCards: findCards(db),

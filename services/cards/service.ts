@@ -1,6 +1,7 @@
 import { bytes, date, int2, int4, int8, text, uuid } from '#declare/columns.ts';
 import { errors } from '#declare/errors.ts';
 import { operation, service } from '#declare/service.ts';
+import type { CardView, PageOfCards } from './public.ts';
 import type { Batch } from '#runtime/batch/batch.ts';
 import type { Pan } from '#runtime/vault/pan.ts';
 
@@ -57,7 +58,11 @@ export const cardErrors = errors({
   pan_conflict: { retry: 'never', text: 'The card number belongs to another card.' },
   stale_version: { retry: 'never', text: 'A higher version of this card is already here.' },
   version_conflict: { retry: 'never', text: 'This version of the card is already here with other content.' },
-  unknown_card: { retry: 'after_change', text: 'No such card is here or was accepted in this file.' },
+  unknown_card: {
+    retry: 'after_change',
+    status: 404,
+    text: 'No such card is here or was accepted in this file.',
+  },
   import_withdrawn: { retry: 'never', text: 'The import was cancelled; nothing more is written for it.' },
 });
 
@@ -150,6 +155,14 @@ export const cards = service('cards', {
   settings: {},
   objectives: [{ text: 'A bulk import answers for every row', target: 'always' }],
   operations: {
+    readCard: operation<{ card_id: string }, CardView>({
+      text: 'A card as it is now, with its number masked.',
+      callers: ['gateway'],
+    }),
+    listCards: operation<{ after?: string; limit?: string }, PageOfCards>({
+      text: 'A page of the cards, in the order of their ids.',
+      callers: ['gateway'],
+    }),
     importCards: operation<{ importNumber: number; rows: Batch<typeof cardRow> }, RowException[]>({
       text: 'Creates, updates or closes cards and answers each row that was not simply created.',
       callers: ['migrations'],
@@ -164,7 +177,7 @@ export const cards = service('cards', {
     }),
     findCards: operation<Batch<typeof cardIdRow>, { line: number; accountId: string }[]>({
       text: 'The account of each card that is here; lines of unknown cards are left out.',
-      callers: ['migrations'],
+      callers: ['migrations', 'authorisations'],
       rows: cardIdRow,
     }),
     findCardsByPan: operation<Batch<typeof panIndexRow>, FoundCard[]>({

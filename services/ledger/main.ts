@@ -7,6 +7,7 @@ import { hasEarlierAccounts } from './has-earlier-accounts.ts';
 import { holdsAt } from './holds-at.ts';
 import { importHolds } from './import-holds.ts';
 import { moveForMessages } from './move-for-messages.ts';
+import { readAccount } from './read-account.ts';
 import { releaseExpiredHolds } from './release-expired-holds.ts';
 import { ledger } from './service.ts';
 import { stateAccounts } from './state-accounts.ts';
@@ -15,6 +16,7 @@ import { withdrawImport } from './withdraw-import.ts';
 
 export const serveLedger = (db: Database) =>
   serve(ledger, {
+    readAccount: readAccount(db),
     findAccountConflicts: findAccountConflicts(db),
     hasEarlierAccounts: hasEarlierAccounts(db),
     stateAccounts: stateAccounts(db),

@@ -1,6 +1,7 @@
 import { int2, int4, int8, text, timestamp, uuid } from '#declare/columns.ts';
 import { errors } from '#declare/errors.ts';
 import { operation, service } from '#declare/service.ts';
+import type { AccountView } from './public.ts';
 import type { Batch } from '#runtime/batch/batch.ts';
 
 /** The account of an accepted `C` line and the balance that the line states for it. */
@@ -158,6 +159,7 @@ export const ledgerErrors = errors({
   account_conflict: { retry: 'never', text: 'The account is here with another type or currency.' },
   currency_mismatch: { retry: 'never', text: 'The hold is in another currency than its account.' },
   import_withdrawn: { retry: 'never', text: 'The import was cancelled; nothing more is written for it.' },
+  unknown_account: { retry: 'after_change', status: 404, text: 'No such account is here.' },
 });
 
 export interface HoldException {
@@ -179,6 +181,10 @@ export const ledger = service('ledger', {
     { text: 'The available balance is never below zero', target: 'but for what has happened elsewhere' },
   ],
   operations: {
+    readAccount: operation<{ account_id: string }, AccountView>({
+      text: 'The balance of an account as it is now.',
+      callers: ['gateway'],
+    }),
     findAccountConflicts: operation<{ importNumber: number; rows: Batch<typeof accountKindRow> }, number[]>({
       text: 'The lines whose account is here with another type or currency.',
       callers: ['migrations'],

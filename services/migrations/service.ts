@@ -1,6 +1,7 @@
 import { errors } from '#declare/errors.ts';
 import { operation, service } from '#declare/service.ts';
 import { integer } from '#declare/setting.ts';
+import type { MigrationView, PageOfMigrations } from './public.ts';
 
 /** Refusals of a whole file, in order of precedence (portfolio format, "What happens to a file"). */
 export const fileErrors = errors({
@@ -127,7 +128,12 @@ export interface LastBooks {
 export const migrations = service('migrations', {
   purpose: 'Brings portfolio files into a cell, line by line accounted for, and closes their books.',
   data: 'cardholder-data',
-  errors: { ...fileErrors, ...rowErrors, ...deadLetterErrors },
+  errors: {
+    ...fileErrors,
+    ...rowErrors,
+    ...deadLetterErrors,
+    unknown_migration: { retry: 'after_change', status: 404, text: 'No such migration is here.' },
+  },
   settings: migrationSettings,
   scaling: 'chunks ready in the queue: one more worker process per core',
   objectives: [
@@ -139,6 +145,14 @@ export const migrations = service('migrations', {
   ],
   // Migrations are started, paused, cancelled and redriven by the operator's commands; no service does that.
   operations: {
+    listMigrations: operation<void, PageOfMigrations>({
+      text: 'The migrations of the cell, the newest first; the last hundred.',
+      callers: ['gateway'],
+    }),
+    readMigration: operation<{ number: string }, MigrationView>({
+      text: 'How a migration stands: what came, what is done, what was turned away, and whether its books agree.',
+      callers: ['gateway'],
+    }),
     lastBooks: operation<{ prefix: string }, LastBooks>({
       text: 'How the last file of a BIN range ended, and what still waits of its files: what a cutover asks first.',
       callers: ['authorisations'],

@@ -1,9 +1,9 @@
 import { problems } from '#services/authorisations/http/problems.ts';
 import { DecisionBody } from '#services/authorisations/http/schemas.ts';
-import { authorisationRoutes } from '#services/authorisations/public.ts';
+import { messageRoutes } from '#services/authorisations/public.ts';
 import { code, markdownTable, page } from './markdown.ts';
 
-const endpoints = authorisationRoutes.map(({ text, http: { path, title, body } }) => ({
+const endpoints = messageRoutes.map(({ text, http: { path, title, body } }) => ({
   path,
   title,
   text,

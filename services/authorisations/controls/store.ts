@@ -79,13 +79,22 @@ export const promoteDraft = (db: Database, { scope, subject }: Subject): Promise
     return promoted;
   });
 
-export async function draftOf(tx: Tx, { scope, subject }: Subject): Promise<ControlVersion | null> {
-  const [draft] = await tx.rows<ControlVersion>`
+async function versionOf(
+  tx: Tx,
+  { scope, subject }: Subject,
+  state: ControlState,
+): Promise<ControlVersion | null> {
+  const [found] = await tx.rows<ControlVersion>`
     select scope, subject, version, state, rules, set_at as "setAt", promoted_at as "promotedAt"
       from authorisations.controls
-     where scope = ${scope} and subject = ${subject} and state = 'draft'`;
-  return draft ?? null;
+     where scope = ${scope} and subject = ${subject} and state = ${state}`;
+  return found ?? null;
 }
+
+export const draftOf = (tx: Tx, subject: Subject) => versionOf(tx, subject, 'draft');
+
+/** The version that decides. */
+export const activeControls = (tx: Tx, subject: Subject) => versionOf(tx, subject, 'active');
 
 /** Every version, the newest of a subject first. */
 export const listControls = (tx: Tx, states: readonly ControlState[]) => tx.rows<ControlVersion>`

@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MEDIA_TYPE } from '#runtime/http/problems.ts';
 import { withCheckDigit } from '#tools/testing/pans.ts';
-import { authorisationRoutes } from '../public.ts';
+import { messageRoutes } from '../public.ts';
 import { openApi } from './openapi.ts';
 import { problems } from './problems.ts';
 import { FakeHost } from './testing/server.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
-const endpoints = authorisationRoutes.map(({ http: { path, body } }) => ({ path, schema: body as Json }));
+const endpoints = messageRoutes.map(({ http: { path, body } }) => ({ path, schema: body as Json }));
 
 /** Every object in a document, with its place. */
 function* objectsIn(value: unknown, at = ''): Generator<readonly [string, Json]> {

@@ -1,5 +1,5 @@
 import { openApiDocument, problemAnswers } from '#runtime/http/openapi.ts';
-import { authorisationRoutes } from '../public.ts';
+import { messageRoutes } from '../public.ts';
 import { problems } from './problems.ts';
 
 const { no_such_path: _, method_not_allowed: __, not_ready, ...ofEveryRequest } = problems;
@@ -29,7 +29,7 @@ export const openApi = (): object =>
     text:
       'What the card network tells in ISO 8583, as JSON. A request is known by `transmitted_at`, `stan`, `acquirer` ' +
       'and `rrn`: the same again gets the same answer and moves nothing.',
-    operations: authorisationRoutes.filter(({ http }) => http.scope === 'authorisations:write'),
+    operations: messageRoutes,
     problemsOf: () => ofEveryRequest,
     securityOf: () => ({ token: [] }),
     securitySchemes: {

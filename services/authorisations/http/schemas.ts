@@ -1,24 +1,5 @@
 import Type, { type Static } from 'typebox';
-
-/**
- * What hosts send and get as JSON, as data: the validator, the OpenAPI document and the reference are read from it.
- * `x-must` completes the sentence "It must be …", which is all that is told of a value that breaks its rule.
- */
-interface FieldRule {
-  readonly text: string;
-  readonly must: string;
-  readonly pattern: string;
-  readonly format?: string;
-  readonly example: string;
-}
-
-const field = ({ text, must, example, ...rule }: FieldRule) =>
-  Type.String({ ...rule, description: text, examples: [example], 'x-must': must });
-
-const oneOf = <const Words extends string[]>(text: string, must: string, words: readonly [...Words]) =>
-  Type.Enum(words, { type: 'string', description: text, 'x-must': must });
-
-const STRICT = { additionalProperties: false, 'x-must': 'an object' } as const;
+import { field, oneOf, STRICT } from '#runtime/http/fields.ts';
 
 const AMOUNT = '^(0|[1-9][0-9]{0,11})$';
 const AMOUNT_MUST = 'a whole number of minor units as text, of up to 12 digits and without leading zeros';

@@ -7,7 +7,7 @@ import {
   serveApi,
 } from '#runtime/http/api-server.ts';
 import { commonProblem } from '#runtime/http/problems.ts';
-import { authorisationRoutes } from '../public.ts';
+import { messageRoutes } from '../public.ts';
 import { formats } from './formats.ts';
 import { type MessageHandlers, messageHandlers, type MessageOptions } from './message-handlers.ts';
 import { openApi } from './openapi.ts';
@@ -43,7 +43,7 @@ function apiOptions({
 }: Omit<HttpOptions, 'host' | 'port'>): ApiOptions<void> {
   const isToken = tokenCheck(token);
   return {
-    routes: messageRoutes(messageHandlers(messages)),
+    routes: routesTo(messageHandlers(messages)),
     admit: ({ authorization }) => {
       if (!isToken(authorization)) throw commonProblem('unauthorised', TOKEN_ADVICE);
     },
@@ -58,9 +58,9 @@ const TOKEN_ADVICE =
   "Send the cell's token as Authorization: Bearer TOKEN. The command keys token prints it.";
 
 /** The routes by which messages come, to their handlers. */
-const messageRoutes = (handlers: MessageHandlers): ApiRoute<void>[] =>
-  authorisationRoutes.flatMap(({ operation, http }) => {
+const routesTo = (handlers: MessageHandlers): ApiRoute<void>[] =>
+  messageRoutes.map(({ operation, http }) => {
     const handler = handlers[operation as keyof MessageHandlers];
     // The body has passed the schema that gives the handler's input its type.
-    return handler ? [{ http, answer: ({ input }) => handler(input as never) }] : [];
+    return { http, answer: ({ input }) => handler(input as never) };
   });

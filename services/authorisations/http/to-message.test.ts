@@ -7,7 +7,7 @@ import type { Message } from '#runtime/iso8583/message.ts';
 import { runs } from '#tools/testing/seed.ts';
 import { fromMessage } from '../request/from-iso8583.ts';
 import { isMalformed } from '../request/request.ts';
-import { authorisationRoutes } from '../public.ts';
+import { messageRoutes } from '../public.ts';
 import { messageTypes } from './message-handlers.ts';
 import type { MessageBody } from './schemas.ts';
 import { advice, authorisation, NOW, PAN, reversal } from './testing/bodies.ts';
@@ -97,7 +97,7 @@ function passing(schema: FieldSchema): fc.Arbitrary<unknown> {
   return fc.stringMatching(new RegExp(schema.pattern!, 'u'));
 }
 
-for (const { operation, http } of authorisationRoutes)
+for (const { operation, http } of messageRoutes)
   test(`whatever ${http.path} lets pass can be sent on, and is read as it was meant`, () => {
     const mtiOf = messageTypes[operation as keyof typeof messageTypes] as (body: MessageBody) => string;
     fc.assert(
