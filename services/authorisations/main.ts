@@ -7,8 +7,10 @@ import type { Vault } from '#runtime/vault/vault.ts';
 import type { cards } from '#services/cards/service.ts';
 import type { ledger } from '#services/ledger/service.ts';
 import { forwardAdvices } from './advices/forward-advices.ts';
+import { readCardControls, setCardControls } from './controls/card-controls.ts';
 import { ControlsCache } from './controls/controls-cache.ts';
 import { NetworkDoor } from './door/network-door.ts';
+import { messageHandlers } from './http/message-handlers.ts';
 import type { HttpDoor } from './http/serve-http.ts';
 import { followUnfollowed } from './jobs/follow-unfollowed.ts';
 import { type Job, Jobs } from './jobs/jobs.ts';
@@ -19,8 +21,9 @@ import { MessagePipeline } from './pipeline/pipeline.ts';
 import { Processors } from './relay/processors.ts';
 import { kindOf } from './request/kinds.ts';
 import type { SecurityModule } from './request/security-module.ts';
-import type { authorisationSettings } from './service.ts';
+import type { authorisations, authorisationSettings } from './service.ts';
 import { recordLateAnswer } from './store/messages.ts';
+import { pressure } from './pressure.ts';
 import { beat, forgetPeers, leave } from './store/peers.ts';
 import { forgetReversedAhead } from './store/reversed-ahead.ts';
 
@@ -39,7 +42,8 @@ export interface ServeOptions {
   /** Names the process in its heartbeat. */
   readonly process: string;
   readonly host: string;
-  readonly port: number;
+  /** Of ISO 8583 over TCP, 0 for any that is free; null where messages of the network are not taken. */
+  readonly port: number | null;
   readonly framing: Framing;
   /** The door for JSON over HTTP; without it there is none. */
   readonly http?: { readonly host: string; readonly port: number; readonly token: string };
@@ -76,7 +80,7 @@ export class Serving {
   readonly #now: () => number;
   readonly #latencies = new Latencies();
   readonly #lateCodes: MessageCodes;
-  #door!: NetworkDoor;
+  #door: NetworkDoor | undefined;
   #http: HttpDoor | undefined;
   #jobs!: Jobs;
   #beats = 0;
@@ -89,19 +93,20 @@ export class Serving {
     const { host, port, framing, now } = options;
     const { settings } = cell;
     await serving.pipeline.refreshRanges();
-    serving.#door = await NetworkDoor.open(
-      serving.pipeline,
-      {
-        host,
-        port,
-        framing,
-        connectionsMax: settings.RELEVO_CONNECTIONS_MAX,
-        inFlightMax: settings.RELEVO_IN_FLIGHT_MAX,
-        onTrouble: ({ reason, error }) =>
-          options.onTrouble?.(`a connection of the network: ${reason}`, error),
-      },
-      now,
-    );
+    if (port !== null)
+      serving.#door = await NetworkDoor.open(
+        serving.pipeline,
+        {
+          host,
+          port,
+          framing,
+          connectionsMax: settings.RELEVO_CONNECTIONS_MAX,
+          inFlightMax: settings.RELEVO_IN_FLIGHT_MAX,
+          onTrouble: ({ reason, error }) =>
+            options.onTrouble?.(`a connection of the network: ${reason}`, error),
+        },
+        now,
+      );
     serving.#jobs = new Jobs(serving.#allJobs(), (job, error) => options.onTrouble?.(job, error));
     serving.#beatMs = serving.#now();
     try {
@@ -133,12 +138,28 @@ export class Serving {
     });
   }
 
-  get port(): number {
-    return this.#door.port;
+  /** Null when ISO 8583 is not spoken. */
+  get port(): number | null {
+    return this.#door?.port ?? null;
   }
 
-  get door(): NetworkDoor {
+  get door(): NetworkDoor | undefined {
     return this.#door;
+  }
+
+  /** The operations of this service that clients reach, and others may ask; all that only this process can answer. */
+  operations(): Client<typeof authorisations> {
+    const { db, clients, settings } = this.#cell;
+    return {
+      ...messageHandlers({
+        submit: (incoming) => this.pipeline.answer(incoming),
+        answerMsMax: settings.RELEVO_MESSAGE_BUDGET_MS + SLACK_MS,
+        now: this.#now,
+      }),
+      readCardControls: readCardControls(db, clients.cards),
+      setCardControls: setCardControls(db, clients.cards),
+      pressure: pressure(db),
+    };
   }
 
   /** Null when HTTP is not spoken. */
@@ -154,7 +175,7 @@ export class Serving {
 
   /** Takes no more messages, answers those under way, and leaves nothing open. */
   async close(): Promise<void> {
-    await Promise.all([this.#door.close(GRACE_MS), this.#http?.close(GRACE_MS)]);
+    await Promise.all([this.#door?.close(GRACE_MS), this.#http?.close(GRACE_MS)]);
     await this.#jobs.close();
     await this.pipeline.drained(GRACE_MS);
     this.pipeline.close();
@@ -216,7 +237,7 @@ export class Serving {
     await this.pipeline.refreshRanges();
     await beat(this.#cell.db, {
       process: this.#options.process,
-      networkSignedOn: this.#door.isSignedOn,
+      networkSignedOn: this.#door?.isSignedOn ?? false,
       processorUp: this.processors.up(),
       answered: counts.answered,
       unrecorded: counts.unrecorded,

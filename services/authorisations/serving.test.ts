@@ -34,7 +34,13 @@ async function serve(t: Scope, name: string): Promise<Serving> {
 }
 
 function network(t: Scope, { port }: Serving): Link {
-  const link = new Link({ host: '127.0.0.1', port, framing: 'binary', budgetMs: 5_000, inFlightMax: 1_000 });
+  const link = new Link({
+    host: '127.0.0.1',
+    port: port!,
+    framing: 'binary',
+    budgetMs: 5_000,
+    inFlightMax: 1_000,
+  });
   t.after(() => link.close());
   return link;
 }
@@ -53,7 +59,7 @@ const heartbeat = async (name: string) => {
 
 /** A connection that writes what it likes. */
 async function raw(t: Scope, { port }: Serving) {
-  const socket = connect(port, '127.0.0.1');
+  const socket = connect(port!, '127.0.0.1');
   await once(socket, 'connect');
   t.after(async () => void socket.destroy());
   const reader = new FrameReader('binary', 9_000);
@@ -111,7 +117,7 @@ suite('a serving process', () => {
     const told = frames.map(({ mti }) => mti).sort();
     assert.deepEqual(told, ['0110', '0110', '0110', '0610', '0810']);
     assert.deepEqual(frames.map((frame) => frame.get(39)).sort(), ['00', '00', '30', '30', '30']);
-    assert.equal(serving.door.malformed, 5);
+    assert.equal(serving.door!.malformed, 5);
   });
 
   test('answers what is under way before it ends', async (t) => {

@@ -5,7 +5,8 @@ import { Refusal } from '#runtime/refusal.ts';
 import { cardIdRow, type cards } from '#services/cards/service.ts';
 import type { Controls } from './controls.ts';
 import { parseControls } from './parse-controls.ts';
-import { AMOUNTS_OUTSIDE, type CardControls, outsideName, type ReadControls } from './schemas.ts';
+import { AMOUNTS_OUTSIDE, outsideName } from './outside-names.ts';
+import type { CardControls, ReadControls } from './schemas.ts';
 import { activeControls, setControls } from './store.ts';
 
 type Cards = Pick<Client<typeof cards>, 'findCards'>;

@@ -1,6 +1,5 @@
 import Type, { type Static } from 'typebox';
 import { answer, field, STRICT } from '#runtime/http/fields.ts';
-import { AMOUNT_NAMES } from './controls.ts';
 
 const amount = (text: string) =>
   Type.Optional(
@@ -70,9 +69,3 @@ export const ReadControls = answer('ControlsOfCard', {
   controls: Type.Object(controls, { additionalProperties: false }),
 });
 export type ReadControls = Static<typeof ReadControls>;
-
-/** How a control is called outside: `single_minor` is `singleMinor` inside. */
-export const outsideName = (name: string): string =>
-  name.replaceAll(/[A-Z]/g, (capital) => `_${capital.toLowerCase()}`);
-
-export const AMOUNTS_OUTSIDE = AMOUNT_NAMES.map((name) => [name, outsideName(name)] as const);
