@@ -5,8 +5,9 @@ import type { Settings } from './setting.ts';
 /**
  * What the data of a service is, which decides where it may run and who may read it.
  * `cardholder-data` marks the PCI zone: only there may a card number exist in the clear, in memory.
+ * `credentials` are what clients prove themselves with; it is outside the PCI zone and reads no data keys.
  */
-export type DataClass = 'cardholder-data' | 'personal-data' | 'financial-data';
+export type DataClass = 'cardholder-data' | 'personal-data' | 'financial-data' | 'credentials';
 
 /** One operation: what it does, who may call it and the rows it takes. Types travel with it, unseen at run time. */
 export interface Operation<Input = unknown, Reply = unknown> {

@@ -1,4 +1,5 @@
 import type { ServiceDeclaration } from '#declare/service.ts';
+import { access } from './access/service.ts';
 import { audit } from './audit/service.ts';
 import { authorisations } from './authorisations/service.ts';
 import { cardholders } from './cardholders/service.ts';
@@ -14,4 +15,5 @@ export const services: readonly ServiceDeclaration[] = [
   authorisations,
   migrations,
   audit,
+  access,
 ];

@@ -86,7 +86,7 @@ new one when they are started again.`,
   keys
     .command('rotate')
     .description(
-      'makes new data keys, wrapped by a new key-encryption key, and seals card data anew with them',
+      'makes new data keys, wrapped by a new key-encryption key, seals card data anew, and signs tokens with a new key',
     )
     .requiredOption(...CELL)
     .option(...JSON_OUTPUT)
@@ -225,7 +225,7 @@ async function rotate({ cell: name, json = false }: CellOptions) {
       context.out.result(
         { cell: name, ...rotated },
         () =>
-          `${name}: key-encryption key ${rotated.kek_version}, card data keys ${rotated.key_version}; ${rotated.resealed} cards sealed anew.`,
+          `${name}: key-encryption key ${rotated.kek_version}, card data keys ${rotated.key_version}; ${rotated.resealed} cards sealed anew; clients' tokens are signed with ${rotated.token_key}.`,
       );
     }),
   );

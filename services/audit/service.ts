@@ -99,7 +99,7 @@ export const audit = service('audit', {
   operations: {
     appendEntries: operation<readonly NewEntry[], Head>({
       text: 'Adds entries at the end of the trail, all or none, in the order given, and answers where it ends.',
-      callers: ['authorisations', 'cells', 'keys', 'migrations'],
+      callers: ['access', 'authorisations', 'cells', 'keys', 'migrations'],
       idempotentBy: 'the name in `once`, where an entry has one',
     }),
     readHead: operation<void, Head>({

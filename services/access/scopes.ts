@@ -1,0 +1,39 @@
+import type { ServiceDeclaration } from '#declare/service.ts';
+import { accessRefusal } from './refuse.ts';
+
+/** Scopes of routes that services are about to declare; each goes from here when its declaration names it. */
+export const SCOPES_AHEAD: readonly string[] = [
+  'accounts:read',
+  'authorisations:write',
+  'cards:read',
+  'controls:read',
+  'controls:write',
+  'migrations:read',
+];
+
+/** The scopes that a client can be given: those that public routes ask for. */
+export function knownScopes(
+  services: readonly ServiceDeclaration[],
+  further: readonly string[] = [],
+): readonly string[] {
+  const declared = services.flatMap(({ operations }) =>
+    Object.values(operations).flatMap(({ http }) => http?.scope ?? []),
+  );
+  return [...new Set([...declared, ...further])].sort();
+}
+
+/** The scopes in order, each once; refuses what no route asks for. */
+export function checkScopes(scopes: readonly string[], known: readonly string[]): string[] {
+  const asked = [...new Set(scopes)].sort();
+  const list = `Scopes are: ${known.join(', ')}.`;
+  if (asked.length === 0)
+    throw accessRefusal('no_scopes', 'No scope is given, and a client without one could do nothing.', list);
+  const unknown = asked.filter((scope) => !known.includes(scope));
+  if (unknown.length > 0)
+    throw accessRefusal(
+      'unknown_scope',
+      `No public operation asks for ${unknown.map((scope) => JSON.stringify(scope.slice(0, 64))).join(' or ')}.`,
+      list,
+    );
+  return asked;
+}
