@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { type Database, openDatabase, openTrial, type PoolLimits } from '#runtime/database/database.ts';
 import type { Calls } from '#runtime/calls.ts';
 import type { Server } from '#runtime/postgres/server.ts';
@@ -26,25 +27,32 @@ export interface Cell {
 export async function openCell(server: Server, home: string, name: CellName): Promise<Cell> {
   const file = await readCellFile(home, name);
   if (!file) throw await unknownCell(home, name);
-  const open: Database[] = [];
-  const url = (role: string) => {
+  return cellWith({ file, home }, (role) => {
     const password = file.passwords[role];
     if (password === undefined) throw olderCell(name, role);
     return server.urlFor(databaseName(name), roleName(name, role), password);
-  };
+  });
+}
+
+/** A way into a cell whose file is known, by a connection string for each role. */
+export function cellWith(
+  { file, home, gatewayKey }: { file: CellFile; home: string; gatewayKey?: KeyObject },
+  urlOf: (role: string) => string,
+): Cell {
+  const open: Database[] = [];
   const keep = (database: Database) => {
     open.push(database);
     return database;
   };
   const label = (role: string) => `relevo ${role}`;
   return {
-    name,
+    name: { tenant: file.tenant, environment: file.environment },
     home,
     file,
-    calls: cellCalls(file),
+    calls: cellCalls(file, gatewayKey),
     connect: (role, connections, further) =>
-      keep(openDatabase(url(role), { connections, applicationName: label(role), ...further })),
-    trial: async (role) => keep(await openTrial(url(role), label(role))),
+      keep(openDatabase(urlOf(role), { connections, applicationName: label(role), ...further })),
+    trial: async (role) => keep(await openTrial(urlOf(role), label(role))),
     async close() {
       await Promise.all(open.splice(0).map((database) => database.close()));
     },

@@ -1,14 +1,14 @@
 import type { RequestListener } from 'node:http';
 import type { Client } from '#declare/service.ts';
-import { clientFor, type Served } from '#runtime/calls.ts';
+import type { Served } from '#runtime/calls.ts';
 import { Refusal } from '#runtime/refusal.ts';
 import { AccessKeys } from '#services/access/access-keys.ts';
 import { serveAccess } from '#services/access/main.ts';
 import { tokenEndpoint } from '#services/access/oauth/token-endpoint.ts';
 import { RecentClients } from '#services/access/recent-clients.ts';
-import { knownScopes, SCOPES_AHEAD } from '#services/access/scopes.ts';
+import { knownScopes } from '#services/access/scopes.ts';
 import type { access } from '#services/access/service.ts';
-import { services } from '#services/all.ts';
+import { publicOperations } from '#services/public.ts';
 import { readCellFile, type TokenKey } from '../cells/cell-file.ts';
 import { cellText } from '../cells/cell-name.ts';
 import { openAudit } from '../cells/open-audit.ts';
@@ -18,11 +18,11 @@ import type { Cell } from '../cells/open-cell.ts';
 const CONNECTIONS = 4;
 
 /** The scopes that clients of this release can have. */
-export const scopesOfRelease = (): readonly string[] => knownScopes(services, SCOPES_AHEAD);
+export const scopesOfRelease = (): readonly string[] => knownScopes(publicOperations);
 
 /** The service with its administrative acts, for a command. */
 export const openAccess = (cell: Cell, caller: 'operators'): Client<typeof access> =>
-  clientFor(serveOn(cell, keysOf(cell), 1), caller);
+  cell.calls.client(serveOn(cell, keysOf(cell), 1), caller);
 
 export interface EnteredAccess {
   /** POST /oauth/token, GET /oauth/jwks and the metadata. */
@@ -46,7 +46,7 @@ export interface EnterAccessOptions {
 export function enterAccess(cell: Cell, { issuer, onTrouble }: EnterAccessOptions): EnteredAccess {
   const keys = keysOf(cell);
   const served = serveOn(cell, keys, CONNECTIONS);
-  const { findClient } = clientFor(served, 'access');
+  const { findClient } = cell.calls.client(served, 'access');
   const recent = new RecentClients(findClient);
   return {
     answerTokens: tokenEndpoint({
@@ -57,7 +57,7 @@ export function enterAccess(cell: Cell, { issuer, onTrouble }: EnterAccessOption
       onTrouble,
     }),
     isRevoked: (clientId) => recent.isRevoked(clientId),
-    requests: clientFor(served, 'api'),
+    requests: cell.calls.client(served, 'api'),
   };
 }
 

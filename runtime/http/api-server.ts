@@ -1,4 +1,4 @@
-import { type IncomingHttpHeaders, STATUS_CODES } from 'node:http';
+import { type IncomingHttpHeaders, type RequestListener, STATUS_CODES } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
 import type { ErrorTable } from '#declare/errors.ts';
@@ -19,6 +19,8 @@ export interface ApiRequest<Admission> {
 /** A request's way to its operation. */
 export interface ApiRoute<Admission> {
   readonly http: PublicRoute;
+  /** What the operation may refuse; an error without a status is none of a client's business. */
+  readonly errors?: ErrorTable;
   readonly answer: (request: ApiRequest<Admission>) => Promise<unknown>;
 }
 
@@ -29,9 +31,11 @@ export interface ApiOptions<Admission> {
   readonly isReady: () => boolean;
   /** What further paths anybody may read, as JSON. */
   readonly documents?: Readonly<Record<string, object>>;
+  /** What answers by itself, under paths that it knows: it reads its own bodies. */
+  readonly aside?: { readonly isFor: (path: string) => boolean; readonly listener: RequestListener };
   /** Beside the formats of JSON Schema: what the schemas ask by name. */
   readonly formats?: Readonly<Record<string, (text: string) => boolean>>;
-  /** What operations may refuse; an error without a status is none of a client's business. */
+  /** What admission may refuse, likewise. */
   readonly errors?: ErrorTable;
   /** A defect; what a request held is not in it. */
   readonly onTrouble?: (error: unknown) => void;
@@ -47,8 +51,17 @@ export interface Listening {
 export interface ApiDoor {
   /** 0 on a Unix socket. */
   readonly port: number;
+  readonly activity: Readonly<Activity>;
   /** Takes nothing more; answers under way still go out, for so long. */
   close(graceMs?: number): Promise<void>;
+}
+
+/** How much is asked for. */
+export interface Activity {
+  answered: number;
+  underWay: number;
+  /** When the last request came or was answered, by `performance.now()`. */
+  lastMs: number;
 }
 
 const BODY_BYTES_MAX = 16_384;
@@ -71,15 +84,31 @@ export async function serveApi<Admission>(
   const { server } = app;
   server.maxConnections = connectionsMax;
   server.maxHeadersCount = HEADERS_MAX;
+  const activity = watch(server);
   await app.listen(at);
   const address = server.address() as AddressInfo | string | null;
   return {
     port: typeof address === 'object' && address ? address.port : 0,
+    activity,
     async close(graceMs = GRACE_MS) {
       const late = setTimeout(() => server.closeAllConnections(), graceMs);
       await app.close().finally(() => clearTimeout(late));
     },
   };
+}
+
+function watch(server: FastifyInstance['server']): Activity {
+  const activity = { answered: 0, underWay: 0, lastMs: performance.now() };
+  server.on('request', (_request, response) => {
+    activity.underWay++;
+    activity.lastMs = performance.now();
+    response.once('close', () => {
+      activity.underWay--;
+      activity.answered++;
+      activity.lastMs = performance.now();
+    });
+  });
+  return activity;
 }
 
 /** The server without a socket; tests send it requests directly. */
@@ -119,10 +148,22 @@ export function buildApi<Admission>(options: ApiOptions<Admission>): FastifyInst
     done(null, payload);
   });
   app.decorateRequest('admission', null);
+  setAside(app, options);
   for (const route of options.routes) addRoute(app, route, options);
   addPlainPaths(app, options);
   refuseAllElse(app, options);
   return app;
+}
+
+/** Before bodies are looked at. */
+function setAside<Admission>(app: FastifyInstance, { aside }: ApiOptions<Admission>): void {
+  if (!aside) return;
+  app.addHook('onRequest', (request, reply, done) => {
+    const [path] = request.url.split('?', 1);
+    if (!aside.isFor(path)) return done();
+    reply.hijack();
+    aside.listener(request.raw, reply.raw);
+  });
 }
 
 function takeJsonAlone(app: FastifyInstance): void {
@@ -139,7 +180,7 @@ const NOTHING = { type: 'object', properties: {}, additionalProperties: false } 
 
 function addRoute<Admission>(
   app: FastifyInstance,
-  { http, answer }: ApiRoute<Admission>,
+  { http, answer, errors = {} }: ApiRoute<Admission>,
   { admit }: ApiOptions<Admission>,
 ): void {
   const { method, path: url, params, query = NOTHING, body, reply } = http;
@@ -160,6 +201,8 @@ function addRoute<Admission>(
         admission: request.getDecorator<Admission>('admission'),
         headers: request.headers,
         input: Object.assign({}, request.params, request.query, request.body),
+      }).catch((error: unknown) => {
+        throw error instanceof Refusal ? (problemOfRefusal(error, errors) ?? error) : error;
       }),
   });
 }

@@ -1,26 +1,9 @@
-import type { ServiceDeclaration } from '#declare/service.ts';
+import type { RoutedOperation } from '#declare/http.ts';
 import { accessRefusal } from './refuse.ts';
 
-/** Scopes of routes that services are about to declare; each goes from here when its declaration names it. */
-export const SCOPES_AHEAD: readonly string[] = [
-  'accounts:read',
-  'authorisations:write',
-  'cards:read',
-  'controls:read',
-  'controls:write',
-  'migrations:read',
-];
-
 /** The scopes that a client can be given: those that public routes ask for. */
-export function knownScopes(
-  services: readonly ServiceDeclaration[],
-  further: readonly string[] = [],
-): readonly string[] {
-  const declared = services.flatMap(({ operations }) =>
-    Object.values(operations).flatMap(({ http }) => http?.scope ?? []),
-  );
-  return [...new Set([...declared, ...further])].sort();
-}
+export const knownScopes = (operations: readonly RoutedOperation[]): readonly string[] =>
+  [...new Set(operations.map(({ http }) => http.scope))].sort();
 
 /** The scopes in order, each once; refuses what no route asks for. */
 export function checkScopes(scopes: readonly string[], known: readonly string[]): string[] {
