@@ -12,6 +12,7 @@ import { NetworkDoor } from './door/network-door.ts';
 import type { HttpDoor } from './http/serve-http.ts';
 import { followUnfollowed } from './jobs/follow-unfollowed.ts';
 import { type Job, Jobs } from './jobs/jobs.ts';
+import { ExpiredHoldsJob } from './jobs/release-expired.ts';
 import { resolveRelaying } from './jobs/resolve-relaying.ts';
 import { Latencies } from './latencies.ts';
 import { MessageCodes } from './pipeline/message-codes.ts';
@@ -55,11 +56,11 @@ const FOLLOW_MS = 1_000;
 const RESOLVE_MS = 5_000;
 const EXPIRE_MS = 30_000;
 const TIDY_MS = 600_000;
-const HOLDS_A_TURN = 2_000;
+const DAY_MS = 24 * 3_600_000;
 /** Younger ones are under way in a process that lives. */
 const LEFT_BEHIND_MS = 10_000;
 const AHEAD_KEPT_DAYS = 3;
-const PEER_KEPT_MS = 24 * 3_600_000;
+const PEER_KEPT_HOURS = 24;
 const STRETCH_BEATS = 5;
 const GRACE_MS = 5_000;
 /** Beats may be late; after so many without one the database counts as away. */
@@ -81,7 +82,6 @@ export class Serving {
   #jobs!: Jobs;
   #beats = 0;
   #beatMs = 0;
-  #expiredUpTo: Date | undefined;
   #resolvedOnce = false;
 
   static async begin(cell: AuthorisationCell, options: ServeOptions): Promise<Serving> {
@@ -184,6 +184,7 @@ export class Serving {
     const { db, clients, vault, refreshVault } = this.#cell;
     const { pipeline, processors } = this;
     const opener = { cards: clients.cards, vault, refreshVault };
+    const expired = new ExpiredHoldsJob(clients.ledger, { turnsADay: DAY_MS / EXPIRE_MS });
     return [
       { name: 'the heartbeat', everyMs: BEAT_MS, run: () => this.#beat() },
       {
@@ -206,7 +207,7 @@ export class Serving {
         everyMs: RESOLVE_MS,
         run: () => this.#resolve(opener),
       },
-      { name: 'releasing expired holds', everyMs: EXPIRE_MS, run: (signal) => this.#releaseExpired(signal) },
+      { name: 'releasing expired holds', everyMs: EXPIRE_MS, run: (signal) => expired.run(signal) },
       { name: 'tidying', everyMs: TIDY_MS, run: () => this.#tidy() },
     ];
   }
@@ -237,21 +238,9 @@ export class Serving {
     this.#resolvedOnce ||= areUp;
   }
 
-  async #releaseExpired(signal: AbortSignal): Promise<void> {
-    const now = new Date(this.#now());
-    for (let released = HOLDS_A_TURN; released === HOLDS_A_TURN && !signal.aborted;)
-      released = await this.#cell.clients.ledger.releaseExpiredHolds({
-        now,
-        since: this.#expiredUpTo,
-        limit: HOLDS_A_TURN,
-      });
-    if (!signal.aborted) this.#expiredUpTo = now;
-  }
-
   async #tidy(): Promise<void> {
-    const now = this.#now();
     await forgetReversedAhead(this.#cell.db, AHEAD_KEPT_DAYS);
-    await forgetPeers(this.#cell.db, new Date(now - PEER_KEPT_MS));
+    await forgetPeers(this.#cell.db, PEER_KEPT_HOURS);
   }
 
   async #recordLate({ message }: LinkAnswer): Promise<void> {
