@@ -22,6 +22,7 @@ import { kindOf } from './request/kinds.ts';
 import type { SecurityModule } from './request/security-module.ts';
 import type { authorisationSettings } from './service.ts';
 import { recordLateAnswer } from './store/messages.ts';
+import { databaseNow } from './store/database-now.ts';
 import { beat, forgetPeers, leave } from './store/peers.ts';
 import { forgetReversedAhead } from './store/reversed-ahead.ts';
 
@@ -80,15 +81,19 @@ export class Serving {
   #door!: NetworkDoor;
   #http: HttpDoor | undefined;
   #jobs!: Jobs;
+  /** The cell's time, which is the database's: by it the year of a message is read, that names none. */
+  readonly #cellNow = (): number => this.#now() - this.#aheadMs;
+  #aheadMs = 0;
   #beats = 0;
+  /** Of a clock that does not jump. */
   #beatMs = 0;
   #resolvedOnce = false;
 
   static async begin(cell: AuthorisationCell, options: ServeOptions): Promise<Serving> {
     const serving = new Serving(cell, options);
-    const { host, port, framing, now } = options;
+    const { host, port, framing } = options;
     const { settings } = cell;
-    await serving.pipeline.refreshRanges();
+    await Promise.all([serving.pipeline.refreshRanges(), serving.#compareClocks()]);
     serving.#door = await NetworkDoor.open(
       serving.pipeline,
       {
@@ -100,10 +105,10 @@ export class Serving {
         onTrouble: ({ reason, error }) =>
           options.onTrouble?.(`a connection of the network: ${reason}`, error),
       },
-      now,
+      serving.#cellNow,
     );
     serving.#jobs = new Jobs(serving.#allJobs(), (job, error) => options.onTrouble?.(job, error));
-    serving.#beatMs = serving.#now();
+    serving.#beatMs = performance.now();
     try {
       await serving.#openHttp();
     } catch (error) {
@@ -148,7 +153,7 @@ export class Serving {
 
   /** Whether messages can be answered: from the database, or without it by an earlier processor. */
   get isReady(): boolean {
-    if (this.#now() - this.#beatMs < BEATS_MISSED * BEAT_MS) return true;
+    if (performance.now() - this.#beatMs < BEATS_MISSED * BEAT_MS) return true;
     return Object.values(this.processors.up()).includes(true);
   }
 
@@ -164,7 +169,7 @@ export class Serving {
   }
 
   async #openHttp(): Promise<void> {
-    const { http, now, onTrouble } = this.#options;
+    const { http, onTrouble } = this.#options;
     if (!http) return;
     // Loaded by those alone who speak it: the framework takes memory and time.
     const { serveHttp } = await import('./http/serve-http.ts');
@@ -175,7 +180,7 @@ export class Serving {
       answerMsMax: settings.RELEVO_MESSAGE_BUDGET_MS + SLACK_MS,
       submit: (incoming) => this.pipeline.answer(incoming),
       isReady: () => this.isReady,
-      now,
+      now: this.#cellNow,
       onTrouble: (error) => onTrouble?.('a request over HTTP', error),
     });
   }
@@ -212,9 +217,14 @@ export class Serving {
     ];
   }
 
+  async #compareClocks(): Promise<void> {
+    const [{ now }] = await databaseNow(this.#cell.db);
+    this.#aheadMs = this.#now() - now.getTime();
+  }
+
   async #beat(): Promise<void> {
     const { counts } = this.pipeline;
-    await this.pipeline.refreshRanges();
+    await Promise.all([this.pipeline.refreshRanges(), this.#compareClocks()]);
     await beat(this.#cell.db, {
       process: this.#options.process,
       networkSignedOn: this.#door.isSignedOn,
@@ -223,7 +233,7 @@ export class Serving {
       unrecorded: counts.unrecorded,
       p99Ms: this.#latencies.quantile(0.99),
     });
-    this.#beatMs = this.#now();
+    this.#beatMs = performance.now();
     if (++this.#beats % STRETCH_BEATS === 0) this.#latencies.turn();
   }
 
@@ -231,10 +241,7 @@ export class Serving {
   async #resolve(opener: Parameters<typeof resolveRelaying>[3]): Promise<void> {
     const olderThanMs = this.#resolvedOnce ? LEFT_BEHIND_MS : BEAT_MS;
     const areUp = Object.values(this.processors.up()).every(Boolean);
-    await resolveRelaying(this.#cell.db, this.pipeline, this.processors, opener, {
-      olderThanMs,
-      now: this.#now(),
-    });
+    await resolveRelaying(this.#cell.db, this.pipeline, this.processors, opener, { olderThanMs });
     this.#resolvedOnce ||= areUp;
   }
 

@@ -1,4 +1,3 @@
-import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { authorisationCell, setTestRange, testPipeline } from '#tools/testing/authorisations.ts';
 import { testCell } from '#tools/testing/cell.ts';

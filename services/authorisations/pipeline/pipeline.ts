@@ -231,7 +231,7 @@ export class MessagePipeline {
     const done = await db.pipeline(async (tx) => {
       const reading = await reader.read(tx, tasks);
       if (!this.#seesSameRanges(reading.ranges, tasks)) return null;
-      const work = new BatchWork(reading, ledger, new Date(this.#now()));
+      const work = new BatchWork(reading, ledger, this.#now());
       const answers: (readonly [Task, Answer])[] = [];
       const toRelay: Task[] = [];
       const toAskAgain: Task[] = [];
@@ -247,7 +247,7 @@ export class MessagePipeline {
         else here.push(task);
       }
       for (const task of toRelay)
-        work.record(recordOf(task, { state: 'relaying', decidedBy: null, code: null }, work.now, vault));
+        work.record(recordOf(task, { state: 'relaying', decidedBy: null, code: null }, work, vault));
       const known = answers.length;
       const decided = await decideBatch(here, {
         work,
@@ -292,7 +292,7 @@ export class MessagePipeline {
     const answers = await db.pipeline(async (tx) => {
       const reading = await reader.read(tx, tasks);
       const { open, ended } = whatHasEnded(tasks, reading);
-      const work = new BatchWork(reading, ledger, new Date(this.#now()));
+      const work = new BatchWork(reading, ledger, this.#now());
       const followed = await followBatch(open, { work, reading, controls, codes, vault });
       crashPoint('message:moved');
       work.write(tx, rows, 'finish');
@@ -316,7 +316,7 @@ export class MessagePipeline {
     const decided = await db.pipeline(async (tx) => {
       const reading = await reader.read(tx, tasks);
       const { open, ended } = whatHasEnded(tasks, reading);
-      const work = new BatchWork(reading, ledger, new Date(this.#now()));
+      const work = new BatchWork(reading, ledger, this.#now());
       const outcome = await decideBatch(open, {
         work,
         reading,
