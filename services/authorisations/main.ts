@@ -81,7 +81,7 @@ export class Serving {
   #door!: NetworkDoor;
   #http: HttpDoor | undefined;
   #jobs!: Jobs;
-  /** The cell's time, which is the database's: by it the year of a message is read, that names none. */
+  /** The cell's time, which is the database's: by it the year of a message is read, that names none, and advices are put off. */
   readonly #cellNow = (): number => this.#now() - this.#aheadMs;
   #aheadMs = 0;
   #beats = 0;
@@ -198,7 +198,7 @@ export class Serving {
         run: async (signal) => {
           while (
             !signal.aborted &&
-            (await forwardAdvices(db, processors, pipeline.ranges, opener, { now: this.#now })) > 0
+            (await forwardAdvices(db, processors, pipeline.ranges, opener, { now: this.#cellNow })) > 0
           );
         },
       },

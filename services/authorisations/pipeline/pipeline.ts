@@ -154,7 +154,7 @@ export class MessagePipeline {
       this.#waiting--;
       this.counts.answered++;
       if (answer.code === '00') this.counts.approved++;
-      this.#options.onAnswered?.(this.#now() - task.receivedMs - task.elsewhereMs);
+      this.#options.onAnswered?.(task.ageMs - task.elsewhereMs);
       onAnswer(answer);
     });
     this.#laneOf(task).add(task);
@@ -338,11 +338,10 @@ export class MessagePipeline {
   /** Codes for what is new, and without what needs no work or must wait for another message of the batch. */
   #startWork(lane: Lane, batch: Task[]): Task[] {
     prepare(lane, batch);
-    const isLate = this.#now() - this.#options.settings.RELEVO_MESSAGE_BUDGET_MS;
     const tasks: Task[] = [];
     for (const task of batch) {
       if (this.#joins(task)) continue;
-      if (task.receivedMs < isLate) {
+      if (this.#isLate(task)) {
         this.counts.refused++;
         this.#settle(task, FAILED);
         continue;
@@ -428,12 +427,12 @@ export class MessagePipeline {
 
   #relay(task: Task, isRepeat: boolean): void {
     if (task.isSettled || task.step !== 'arrived' || this.#asked.has(task)) return;
-    const { range, message, raw, receivedMs } = task;
+    const { range, message, raw } = task;
     const { processors, settings, onTrouble } = this.#options;
-    const leftMs = settings.RELEVO_MESSAGE_BUDGET_MS - (this.#now() - receivedMs);
+    const leftMs = settings.RELEVO_MESSAGE_BUDGET_MS - task.ageMs;
     const budgetMs = Math.max(BUDGET_MS_MIN, Math.min(range!.budgetMs, leftMs));
     const frame = raw ?? pack(message);
-    const askedMs = this.#now();
+    const askedMs = performance.now();
     this.#asked.add(task);
     processors
       .of(range!)
@@ -452,7 +451,7 @@ export class MessagePipeline {
       )
       .finally(() => {
         this.#asked.delete(task);
-        task.elsewhereMs += this.#now() - askedMs;
+        task.elsewhereMs += performance.now() - askedMs;
         this.#laneOf(task).add(task);
       })
       .catch((error: unknown) => onTrouble?.(error));
@@ -514,12 +513,13 @@ export class MessagePipeline {
     this.counts.lost++;
   }
 
+  #isLate({ ageMs }: Task): boolean {
+    return ageMs > this.#options.settings.RELEVO_MESSAGE_BUDGET_MS;
+  }
+
   /** Whoever sent these has given up by now. What was asked of the earlier processor is on record as `relaying`. */
   #giveUpLate(lane: Lane): void {
-    const isLate = this.#now() - this.#options.settings.RELEVO_MESSAGE_BUDGET_MS;
-    const late = lane.take(
-      ({ step, receivedMs, isSettled }) => !isSettled && step !== 'answered' && receivedMs < isLate,
-    );
+    const late = lane.take((task) => !task.isSettled && task.step !== 'answered' && this.#isLate(task));
     for (const task of late) {
       this.counts.refused++;
       this.#settle(task, task.step === 'silent' ? NOBODY : FAILED);
