@@ -138,7 +138,7 @@ export class Simulation {
   #ledgerDb!: Database;
   #ledger!: Client<typeof ledger>;
   #processor!: ProcessorServer;
-  /** The clock of the network; that of the cell and of the earlier processor is `skew` away from it. */
+  /** The clock of the network and of the earlier processor; that of the serving processes is `skew` away from it. */
   #atMs = OPENED_MS + MINUTE_MS;
   #skewMs = 0;
   #skewEnds = 0;
@@ -189,7 +189,7 @@ export class Simulation {
     this.#ledger = clientFor(serveLedger(this.#ledgerDb), 'authorisations');
     const { text } = fullFile(this.#cell.name.tenant, this.#plan.cards);
     const book = Book.of(await readPortfolio([text]));
-    const now = () => this.#cellMs;
+    const now = () => this.#atMs;
     this.#processor = await ProcessorServer.start({ processor: new Processor({ book, now }), now });
     await this.#admin.run`
       insert into authorisations.ranges
@@ -199,12 +199,12 @@ export class Simulation {
     await Promise.all(this.#processes.map((_, i) => this.#start(i)));
   }
 
-  get #cellMs(): number {
+  get #processMs(): number {
     return this.#atMs + this.#skewMs;
   }
 
   #setClocks(): void {
-    for (const process of this.#processes) process?.setClock(this.#cellMs);
+    for (const process of this.#processes) process?.setClock(this.#processMs);
   }
 
   /** Starts a serving process; every other one is to die by itself, at a place of its work. */
@@ -216,11 +216,11 @@ export class Simulation {
       home: lab.home,
       cell: text,
       environment: lab.environment,
-      nowMs: this.#cellMs,
+      nowMs: this.#processMs,
       crashAt,
     });
     this.#processes[slot] = started;
-    started.setClock(this.#cellMs);
+    started.setClock(this.#processMs);
     void started.ended.then((signal) => {
       this.#processes[slot] = null;
       if (this.#isOver) return;

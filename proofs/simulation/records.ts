@@ -20,7 +20,7 @@ const keyOf = (movementId: string): string =>
 const keptOf = (admin: Database, account: string) => admin.rows<Kept>`
   select message_key::text as key, request,
          concat_ws(' ', kind, amount_minor, state, 'by', decided_by, 'code', response_code, 'approval', approval_code,
-                   'own', own_code, own_reason, 'left', coalesce(left_minor::text, 'all'), 'hold', left(hold_id::text, 8),
+                   'own', own_code, own_reason, 'left', coalesce(messages.left_minor::text, 'all'), 'hold', left(hold_id::text, 8),
                    case when asked_again then 'asked again' end, 'late ' || late_code,
                    'advice due ' || advice_due_at, 'tried ' || nullif(advice_attempts, 0),
                    'received', to_char(received_at, 'HH24:MI:SS.MS'), 'answered', to_char(answered_at, 'HH24:MI:SS.MS'),
