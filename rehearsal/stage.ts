@@ -400,10 +400,9 @@ export class Stage {
 
   /** All three books let go of holds whose time is over, each by its own clock; here they do so at one moment. */
   async #releaseExpired(): Promise<void> {
-    const now = new Date();
-    this.processor.book.expire(now.getTime());
+    this.processor.book.expire(Date.now());
     const limit = 5_000;
-    while ((await this.cutover.clients.ledger.releaseExpiredHolds({ now, limit })) === limit);
+    while ((await this.cutover.clients.ledger.releaseExpiredHolds({ limit })).released === limit);
   }
 }
 

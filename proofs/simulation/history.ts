@@ -1,7 +1,9 @@
 import { maskedPan } from '#simulators/wire/masked.ts';
 import type { Message } from '#runtime/iso8583/message.ts';
 
-const SHOWN_MAX = 60;
+/** Of what concerns a purchase or an account all is told, unless it is more than this: then its middle is left out. */
+const SHOWN_MAX = 400;
+const LAST_SHOWN = 120;
 
 /** What has happened, in lines without card data; those about one account can be read when it is not what it should be. */
 export class History {
@@ -24,16 +26,30 @@ export class History {
     this.#add(null, '', line);
   }
 
-  /** The last lines about an account; where it is known which purchases are not right, about those alone. */
+  /** All about an account, with what concerns all; where it is known which purchases are not right, about those alone. */
   about(account: string, rrns: readonly string[] = []): string[] {
     const isMeant = (rrn: string) => rrns.length === 0 || rrns.includes(rrn);
-    return this.#lines
-      .filter((each) => each.account === null || (each.account === account && isMeant(each.rrn)))
-      .slice(-SHOWN_MAX)
-      .map(({ line }) => line);
+    return shortened(
+      this.#lines
+        .filter((each) => each.account === null || (each.account === account && isMeant(each.rrn)))
+        .map(({ line }) => line),
+    );
+  }
+
+  /** What came last, whatever it concerns: where nobody knows what to look for. */
+  last(): string[] {
+    return this.#lines.slice(-LAST_SHOWN).map(({ line }) => line);
   }
 
   #add(account: string | null, rrn: string, line: string): void {
     this.#lines.push({ account, rrn, line: `step ${this.step}  ${line}` });
   }
+}
+
+/** Causes are at the beginning or at the end. */
+export function shortened(lines: readonly string[], most = SHOWN_MAX): string[] {
+  if (lines.length <= most) return [...lines];
+  const first = Math.floor(most / 2);
+  const left = lines.length - most;
+  return [...lines.slice(0, first), `… ${left} lines left out …`, ...lines.slice(first + left)];
 }

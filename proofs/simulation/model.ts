@@ -40,7 +40,8 @@ export interface Entry {
   counted: number;
   isCleared: boolean;
   isExpired: boolean;
-  expiresMs: number;
+  /** What a file would say of it. */
+  readonly expiresMs: number;
   /** What a file says of a hold that messages placed; null for others. */
   named: { readonly rrn: string; readonly stan: string; readonly approvalCode: string } | null;
 }
@@ -93,10 +94,10 @@ export class Model {
     }
   }
 
-  /** Releases what has expired at a moment. */
-  expire(nowMs: number): void {
+  /** What purchases of an account hold has expired. */
+  expire({ id }: Pick<SimulatedAccount, 'id'>, rrns: ReadonlySet<string>): void {
     for (const entry of this.entries.values())
-      if (entry.isHold && entry.expiresMs <= nowMs) entry.isExpired = true;
+      if (entry.isHold && entry.card.account.id === id && rrns.has(entry.rrn)) entry.isExpired = true;
   }
 
   /** A file states an account: what was entered so far is in it, and `by` beyond that. */
@@ -126,6 +127,28 @@ export class Model {
       heldMinor += this.heldOf(key, entry);
     }
     return { postedMinor, heldMinor };
+  }
+
+  /** What messages have moved for good, also what a file has counted since, by RRN. */
+  postedByPurchase(account: SimulatedAccount): Map<string, number> {
+    const posted = new Map<string, number>();
+    for (const [key, entry] of this.entries) {
+      const minor = entry.card.account.id === account.id ? this.#posted(key, entry) : 0;
+      if (minor !== 0) posted.set(entry.rrn, (posted.get(entry.rrn) ?? 0) + minor);
+    }
+    return posted;
+  }
+
+  /** What it knows of purchases of an account; of all of them where none is named. */
+  told({ id }: SimulatedAccount, rrns: readonly string[] = []): string[] {
+    return [...this.entries]
+      .filter(([, { card, rrn }]) => card.account.id === id && (rrns.length === 0 || rrns.includes(rrn)))
+      .map(([key, { rrn, isHold, sign, amountMinor, isCleared, isExpired }]) => {
+        const ends = [isCleared && 'cleared', isExpired && 'expired'].filter(Boolean).join(', ');
+        const left = this.#left.get(key);
+        const reversed = left === undefined ? '' : `, reversed to ${left}`;
+        return `should be  ${isHold ? 'hold' : 'posting'} 37=${rrn} ${sign * amountMinor}${reversed} ${ends}`.trim();
+      });
   }
 
   /** By RRN. */

@@ -1,6 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from '#declare/service.ts';
-import { type Cell, openCell } from '#delivery/cells/open-cell.ts';
+import { cellCalls } from '#delivery/cells/caller-keys.ts';
+import { readCellFile } from '#delivery/cells/cell-file.ts';
+import { databaseName, roleName } from '#delivery/cells/cell-name.ts';
 import { serveLedger } from '#services/ledger/main.ts';
 import type { ledger } from '#services/ledger/service.ts';
 import { openDatabase, type Database } from '#runtime/database/database.ts';
@@ -16,7 +18,7 @@ import type { ProofCell } from '../lab/proof-cell.ts';
 import { Random } from '../lab/random.ts';
 import { sealFile } from '../lab/seal-file.ts';
 import { waitFor } from '../lab/wait.ts';
-import { History } from './history.ts';
+import { History, shortened } from './history.ts';
 import { type Balance, HOLD_MS, Model } from './model.ts';
 import {
   drawCards,
@@ -31,6 +33,7 @@ import {
   type StatedHold,
 } from './portfolio.ts';
 import type { Sent } from './purchase.ts';
+import { postedByPurchase, recordsOf } from './records.ts';
 import { SimulatedProcess } from './simulated-process.ts';
 import { type Sending, Traffic } from './traffic.ts';
 
@@ -73,11 +76,14 @@ const DAY_MS = 86_400_000;
 const BURST_MS_MAX = 1_500;
 const DELTA_MS_MAX = 120_000;
 const SETTLE_MS_MAX = 45_000;
+const SETTLE_STEP_SECONDS = 2;
 const ROUNDS_MAX = 40;
-const CHECKPOINT_STEPS = 20;
+const CHECKPOINT_STEPS = 10;
 const PROCESSES = 2;
-/** Holds of a file outlive every simulation, but for jumps of the clock beyond them. */
+/** Holds of a file outlive every simulation, but for those that are made to expire. */
 const FILE_HOLDS_MS = OPENED_MS + 6 * DAY_MS;
+/** Beyond what any hold has left. */
+const EXPIRED_MS = HOLD_MS + DAY_MS;
 const POINTS = ['message:moved', 'message:recorded', 'message:answered', 'message:followed'] as const;
 
 /** The full file of a simulation with so many cards: the same for every seed, so that a cell can be set back to it. */
@@ -129,10 +135,10 @@ export class Simulation {
   /** Holds of the file that is on its way. */
   readonly #later: { card: SimulatedCard; expiresMs: number; hold: SimulatedHold }[] = [];
   #admin!: Database;
-  #opened!: Cell;
+  #ledgerDb!: Database;
   #ledger!: Client<typeof ledger>;
   #processor!: ProcessorServer;
-  /** The clock of the network; that of the cell and of the earlier processor is `skew` away from it. */
+  /** The clock of the network and of the earlier processor; that of the serving processes is `skew` away from it. */
   #atMs = OPENED_MS + MINUTE_MS;
   #skewMs = 0;
   #skewEnds = 0;
@@ -169,18 +175,21 @@ export class Simulation {
   }
 
   async #begin(): Promise<void> {
-    const { lab, database } = this.#cell;
-    const url = new URL((await lab.server()).adminUrl);
+    const { lab, database, name } = this.#cell;
+    const server = await lab.server();
+    const url = new URL(server.adminUrl);
     url.pathname = `/${database}`;
+    // Connections are cut by the name of their application: those of the proof have one of their own.
     this.#admin = openDatabase(url.href, { connections: 2, applicationName: 'proof' });
-    this.#opened = await openCell(await lab.server(), lab.home, this.#cell.name);
-    this.#ledger = this.#opened.calls.client(
-      serveLedger(this.#opened.connect('ledger', 1)),
-      'authorisations',
+    const file = (await readCellFile(lab.home, name))!;
+    this.#ledgerDb = openDatabase(
+      server.urlFor(databaseName(name), roleName(name, 'ledger'), file.passwords['ledger']),
+      { connections: 1, applicationName: 'proof' },
     );
+    this.#ledger = cellCalls(file).client(serveLedger(this.#ledgerDb), 'authorisations');
     const { text } = fullFile(this.#cell.name.tenant, this.#plan.cards);
     const book = Book.of(await readPortfolio([text]));
-    const now = () => this.#cellMs;
+    const now = () => this.#atMs;
     this.#processor = await ProcessorServer.start({ processor: new Processor({ book, now }), now });
     await this.#admin.run`
       insert into authorisations.ranges
@@ -190,12 +199,12 @@ export class Simulation {
     await Promise.all(this.#processes.map((_, i) => this.#start(i)));
   }
 
-  get #cellMs(): number {
+  get #processMs(): number {
     return this.#atMs + this.#skewMs;
   }
 
   #setClocks(): void {
-    for (const process of this.#processes) process?.setClock(this.#cellMs);
+    for (const process of this.#processes) process?.setClock(this.#processMs);
   }
 
   /** Starts a serving process; every other one is to die by itself, at a place of its work. */
@@ -207,11 +216,11 @@ export class Simulation {
       home: lab.home,
       cell: text,
       environment: lab.environment,
-      nowMs: this.#cellMs,
+      nowMs: this.#processMs,
       crashAt,
     });
     this.#processes[slot] = started;
-    started.setClock(this.#cellMs);
+    started.setClock(this.#processMs);
     void started.ended.then((signal) => {
       this.#processes[slot] = null;
       if (this.#isOver) return;
@@ -232,9 +241,6 @@ export class Simulation {
     if (this.#failure) throw this.#failure;
     this.#atMs += this.#faults.between(100, 3_000);
     if (step >= this.#skewEnds && this.#skewMs !== 0) {
-      await this.#allStarted();
-      await this.#checkpoint('before the clock is right again');
-      await this.#allStarted();
       this.#skewMs = 0;
       this.#history.event('the clock is right again');
     }
@@ -242,7 +248,6 @@ export class Simulation {
     await this.#deltaStep(step);
     const sendings = this.#traffic.burst({
       atMs: this.#atMs,
-      cellMs: this.#cellMs,
       notBeforeMs: this.#delta?.asOfMs ?? null,
     });
     for (const sent of this.#unanswered)
@@ -326,8 +331,6 @@ export class Simulation {
     } else if (choice <= 15 && this.#skewMs === 0) {
       this.tally.jumps++;
       this.#skewMs = faults.pick([-2 * 60 * MINUTE_MS, -MINUTE_MS, 10 * MINUTE_MS, DAY_MS, 8 * DAY_MS]);
-      // What a file brings meanwhile is not to have expired before it is here.
-      if (this.#delta) this.#skewMs = Math.min(this.#skewMs, DAY_MS);
       this.#skewEnds = step + faults.between(1, 8);
       this.#history.event(`the clock jumps by ${this.#skewMs / MINUTE_MS} minutes`);
       this.#setClocks();
@@ -346,7 +349,8 @@ export class Simulation {
   /** Everything is answered, then the balances have to be those of the model. */
   async #checkpoint(why: string): Promise<void> {
     await this.#quiesce();
-    await this.#expire();
+    await this.#letExpire();
+    await this.#releaseExpired();
     await this.#laws();
     // What a file states that is on its way is here in part.
     if (!this.#delta) await this.#compare(this.#accounts.filter(({ isRelayed }) => !isRelayed));
@@ -354,7 +358,6 @@ export class Simulation {
     this.#history.event(`books looked at ${why}`);
   }
 
-  /** A process that begins with a wrong clock releases holds by it, so it has to have begun before that is right. */
   async #allStarted(): Promise<void> {
     while (this.#starting.size > 0) await Promise.all(this.#starting);
   }
@@ -378,23 +381,46 @@ export class Simulation {
     if (this.#failure) throw this.#failure;
   }
 
+  /**
+   * Holds expire by the clock of the database, which nobody can set: so the holds of some accounts are dated back, and
+   * those alone expire, whatever jumps. Not while a file comes in: it dates holds anew.
+   */
+  async #letExpire(): Promise<void> {
+    const faults = this.#faults;
+    if (faults.between(1, 3) === 1)
+      for (const account of this.#accounts)
+        if (faults.between(1, 4) === 1 && !this.#delta?.running) await this.#dateBack(account);
+  }
+
+  async #dateBack(account: SimulatedAccount): Promise<void> {
+    const { id } = account;
+    const holds = await this.#admin.transaction(async (tx) => {
+      // First the account and then its holds, like everybody.
+      await tx.run`select from ledger.accounts where external_account_id = ${id} for update`;
+      return tx.rows<{ rrn: string }>`
+        update ledger.holds set expires_at = expires_at - make_interval(secs => ${EXPIRED_MS / 1_000})
+          from ledger.accounts
+         where accounts.account_id = holds.account_id and external_account_id = ${id} and closed_at is null
+        returning rrn`;
+    });
+    const rrns = new Set(holds.map(({ rrn }) => rrn));
+    this.#model.expire(account, rrns);
+    this.#traffic.expire(account, rrns);
+    this.tally.expired += holds.length;
+    this.#history.event(`holds of ${id} expire: ${[...rrns].join(' ') || 'none is open'}`);
+  }
+
   /** As the serving processes do it now and then. */
-  async #expire(): Promise<void> {
-    const nowMs = this.#cellMs;
+  async #releaseExpired(): Promise<void> {
     const limit = 1_000;
-    for (let released = limit; released === limit;) {
-      released = await this.#ledger.releaseExpiredHolds({ now: new Date(nowMs), limit });
-      this.tally.expired += released;
-    }
-    this.#model.expire(nowMs);
-    this.#processor.processor.book.expire(nowMs);
+    while ((await this.#ledger.releaseExpiredHolds({ limit })).released === limit);
   }
 
   async #laws(): Promise<void> {
     try {
       await assertLedgerLaws({ admin: this.#admin });
     } catch (error) {
-      throw new Broken(String((error as Error).message), this.#history.about(''));
+      throw new Broken(String((error as Error).message), this.#history.last());
     }
     const overdrawn = await this.#admin.rows<{ id: string; available: string }>`
       select external_account_id as id, (posted_minor - held_minor + credit_limit_minor)::text as available
@@ -403,7 +429,7 @@ export class Simulation {
     for (const { id, available } of overdrawn) {
       const account = this.#accounts.find((each) => each.id === id)!;
       if (account.isRelayed || this.#mayBeOverdrawn(account)) continue;
-      throw new Broken(`${id}: ${available} available, and no advice took it`, this.#history.about(id));
+      throw new Broken(`${id}: ${available} available, and no advice took it`, await this.#allAbout(account));
     }
   }
 
@@ -427,16 +453,25 @@ export class Simulation {
       if (is && isEqual(is, should)) continue;
       throw new Broken(
         `${account.id} should have ${told(should)} and has ${is ? told(is) : 'no account'}`,
-        this.#history.about(account.id, await this.#purchasesNotRight(account)),
+        await this.#allAbout(account, await this.#purchasesNotRight(account)),
       );
     }
+  }
+
+  /** All that a person needs to find a cause: what happened, what it should have come to, and what is on record. */
+  async #allAbout(account: SimulatedAccount, rrns: readonly string[] = []): Promise<string[]> {
+    return [
+      ...this.#history.about(account.id, rrns),
+      ...shortened(this.#model.told(account, rrns)),
+      ...(await recordsOf(this.#admin, account.id, rrns)),
+    ];
   }
 
   /** A file that speaks of a moment and comes in a little later, while messages go on. */
   async #deltaStep(step: number): Promise<void> {
     const { steps } = this.#plan;
     const third = Math.floor(steps / 3);
-    if (!this.#delta && this.#skewMs === 0 && third > 3 && step % third === third - 2) {
+    if (!this.#delta && third > 3 && step % third === third - 2) {
       await this.#checkpoint('as the delta speaks of them');
       this.#atMs = Math.ceil((this.#atMs + 1) / 1000) * 1000;
       const asOfMs = this.#atMs;
@@ -520,19 +555,17 @@ export class Simulation {
     await this.#processor.behave();
     await this.#allStarted();
     await this.#checkpoint('before the last messages');
-    await this.#allStarted();
     this.#skewMs = 0;
     this.#atMs += MINUTE_MS;
     this.#setClocks();
-    const clocks = { atMs: this.#atMs, cellMs: this.#cellMs, notBeforeMs: null };
+    const clocks = { atMs: this.#atMs, notBeforeMs: null };
     await this.#send(this.#traffic.heldBack(clocks));
     await this.#quiesce();
     await this.#send(this.#traffic.givenUp(clocks));
     await this.#quiesce();
     const isSettled = await waitFor(
       async () => {
-        this.#atMs += 2_000;
-        this.#setClocks();
+        await this.#letWaitingAge(SETTLE_STEP_SECONDS);
         const [{ left }] = await this.#admin.rows<{ left: number }>`
           select count(*)::int4 as left from authorisations.messages
            where state <> 'done' or advice_due_at is not null`;
@@ -541,18 +574,30 @@ export class Simulation {
       { msMax: SETTLE_MS_MAX, everyMs: 50 },
     );
     if (!isSettled)
-      throw new Broken(`not settled with the earlier processor: ${await this.#unsettled()}`, []);
-    await this.#expire();
+      throw new Broken(
+        `not settled with the earlier processor: ${await this.#unsettled()}`,
+        this.#history.last(),
+      );
+    await this.#releaseExpired();
     await this.#laws();
     await this.#compare(this.#accounts);
     await this.#compareBook();
+  }
+
+  /** What was put off, or left behind by a process that died, is due after seconds of the database's clock. */
+  async #letWaitingAge(seconds: number): Promise<void> {
+    await this.#admin.run`
+      update authorisations.messages
+         set received_at = received_at - make_interval(secs => case state when 'relaying' then ${seconds}::int4 else 0 end),
+             advice_put_off = advice_put_off - make_interval(secs => ${seconds})
+       where state = 'relaying' or advice_put_off is not null`;
   }
 
   async #unsettled(): Promise<string> {
     const left = await this.#admin.rows<Record<string, unknown>>`
       select kind, state, response_code, received_at, advice_due_at, advice_attempts from authorisations.messages
        where state <> 'done' or advice_due_at is not null order by received_at limit 5`;
-    return `${JSON.stringify(left)} at ${new Date(this.#cellMs).toISOString()}`;
+    return `${JSON.stringify(left)}`;
   }
 
   /** The earlier processor has been told of everything. */
@@ -561,25 +606,31 @@ export class Simulation {
     for (const account of this.#accounts.filter(({ isRelayed }) => isRelayed)) {
       const { postedMinor } = book.accounts.get(account.id)!;
       const held = heldInBook(book, account);
-      // What expired here by a clock that was ahead may have been told there after that clock was right again.
+      // There nothing has expired.
       for (const rrn of this.#model.expired(account)) held.delete(rrn);
       const is = { postedMinor, heldMinor: [...held.values()].reduce((sum, minor) => sum + minor, 0) };
       const should = this.#model.balanceOf(account);
       if (!isEqual(is, should))
         throw new Broken(
           `${account.id} has ${told(should)} here and ${told(is)} in the earlier processor's book`,
-          this.#history.about(account.id, differing(this.#model.heldByPurchase(account), held)),
+          await this.#allAbout(account, differing(this.#model.heldByPurchase(account), held)),
         );
     }
   }
 
-  /** Those whose holds are not what they should be, by RRN. */
-  async #purchasesNotRight({ id, ...account }: SimulatedAccount): Promise<string[]> {
+  /** Those whose holds, or what was moved for them, are not what they should be, by RRN. */
+  async #purchasesNotRight(account: SimulatedAccount): Promise<string[]> {
+    const { id } = account;
     const held = await this.#admin.rows<{ rrn: string; minor: number }>`
       select rrn, sum(amount_minor)::float8 as minor from ledger.holds join ledger.accounts using (account_id)
        where external_account_id = ${id} and closed_at is null group by rrn`;
     const here = new Map(held.map(({ rrn, minor }) => [rrn, minor]));
-    return differing(this.#model.heldByPurchase({ id, ...account }), here);
+    return [
+      ...new Set([
+        ...differing(this.#model.heldByPurchase(account), here),
+        ...differing(this.#model.postedByPurchase(account), await postedByPurchase(this.#admin, id)),
+      ]),
+    ];
   }
 
   async #close(): Promise<void> {
@@ -591,7 +642,7 @@ export class Simulation {
     for (const process of living) process.kill();
     await Promise.all(living.map(({ ended }) => ended));
     await this.#processor?.close();
-    await Promise.all([this.#admin?.close(), this.#opened?.close()]);
+    await Promise.all([this.#admin?.close(), this.#ledgerDb?.close()]);
   }
 }
 

@@ -1,6 +1,6 @@
 import { Message } from '#runtime/iso8583/message.ts';
 import { toField7, wholeSecond } from '#simulators/wire/times.ts';
-import { HOLD_MS, type Answered } from './model.ts';
+import type { Answered } from './model.ts';
 import type { SimulatedCard, SimulatedHold } from './portfolio.ts';
 
 /** An answer, as far as it must be the same each time. */
@@ -102,6 +102,7 @@ export class Purchase {
   readonly earlierStan: string | undefined;
   isCleared = false;
   isReversed = false;
+  hasExpired = false;
   /** Its request waits while later messages overtake it. */
   isHeldBack = false;
 
@@ -127,10 +128,6 @@ export class Purchase {
 
   get isHold(): boolean {
     return !this.isCredit && (this.request === null || this.request.type.startsWith('01'));
-  }
-
-  get hasExpired(): (nowMs: number) => boolean {
-    return (nowMs) => (this.request ? this.request.movedMs + HOLD_MS <= nowMs : true);
   }
 
   ask(mti: string, stamp: Stamp, fields: Readonly<Record<number, string>> = {}): Sent {

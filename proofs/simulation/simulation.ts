@@ -91,7 +91,7 @@ const WORDS: Readonly<Record<keyof Tally, string>> = {
   jumps: 'jumps of the clock',
   processorFaults: 'faults of the earlier processor',
   deltas: 'deltas that came in',
-  expired: 'holds released because they had expired',
+  expired: 'holds that were made to expire',
   checkpoints: 'times that all balances were held against the model',
 };
 

@@ -1,6 +1,6 @@
 import type { Random } from '../lab/random.ts';
 import { Purchase, type Sent, type Stamp } from './purchase.ts';
-import { type SimulatedCard, SMALL } from './portfolio.ts';
+import { type SimulatedAccount, type SimulatedCard, SMALL } from './portfolio.ts';
 
 /** A message to be sent, now or once more. */
 export interface Sending {
@@ -14,8 +14,6 @@ export interface Sending {
 export interface Clocks {
   /** The network's clock, which stamps messages. */
   readonly atMs: number;
-  /** The cell's own, which may be wrong by days. */
-  readonly cellMs: number;
   /** Older messages than this are not sent for the first time now; null where all may be. */
   readonly notBeforeMs: number | null;
 }
@@ -45,6 +43,12 @@ export class Traffic {
     const sendings: Sending[] = [];
     for (let left = this.#random.between(1, 9); left > 0; left--) sendings.push(...this.#draw(clocks));
     return this.#random.shuffled(sendings);
+  }
+
+  /** What purchases of an account held has expired. */
+  expire({ id }: Pick<SimulatedAccount, 'id'>, rrns: ReadonlySet<string>): void {
+    for (const purchase of this.purchases)
+      if (purchase.card.account.id === id && rrns.has(purchase.rrn)) purchase.hasExpired = true;
   }
 
   /** Requests that were held back for good are sent at the end. */
@@ -173,10 +177,10 @@ export class Traffic {
   }
 
   /** What the network decided in our stead, or was told of our answer. */
-  #advise(purchase: Purchase, { cellMs, notBeforeMs }: Clocks, choice: number): Sending[] {
+  #advise(purchase: Purchase, { notBeforeMs }: Clocks, choice: number): Sending[] {
     const { request } = purchase;
     if (!request?.final || purchase.isCredit || !request.message.mti.endsWith('00')) return [];
-    if (purchase.isCleared || purchase.isReversed || purchase.hasExpired(cellMs)) return [];
+    if (purchase.isCleared || purchase.isReversed || purchase.hasExpired) return [];
     // It has the request's own time: the file that is on its way would have to know of it.
     if (isTooOld(request, notBeforeMs)) return [];
     if (purchase.messages.length > 1 && choice <= 95) return [];

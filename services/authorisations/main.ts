@@ -14,6 +14,7 @@ import { messageHandlers } from './http/message-handlers.ts';
 import type { HttpDoor } from './http/serve-http.ts';
 import { followUnfollowed } from './jobs/follow-unfollowed.ts';
 import { type Job, Jobs } from './jobs/jobs.ts';
+import { ExpiredHoldsJob } from './jobs/release-expired.ts';
 import { resolveRelaying } from './jobs/resolve-relaying.ts';
 import { Latencies } from './latencies.ts';
 import { MessageCodes } from './pipeline/message-codes.ts';
@@ -24,6 +25,7 @@ import type { SecurityModule } from './request/security-module.ts';
 import type { authorisations, authorisationSettings } from './service.ts';
 import { recordLateAnswer } from './store/messages.ts';
 import { pressure } from './pressure.ts';
+import { databaseNow } from './store/database-now.ts';
 import { beat, forgetPeers, leave } from './store/peers.ts';
 import { forgetReversedAhead } from './store/reversed-ahead.ts';
 
@@ -59,11 +61,11 @@ const FOLLOW_MS = 1_000;
 const RESOLVE_MS = 5_000;
 const EXPIRE_MS = 30_000;
 const TIDY_MS = 600_000;
-const HOLDS_A_TURN = 2_000;
+const DAY_MS = 24 * 3_600_000;
 /** Younger ones are under way in a process that lives. */
 const LEFT_BEHIND_MS = 10_000;
 const AHEAD_KEPT_DAYS = 3;
-const PEER_KEPT_MS = 24 * 3_600_000;
+const PEER_KEPT_HOURS = 24;
 const STRETCH_BEATS = 5;
 const GRACE_MS = 5_000;
 /** Beats may be late; after so many without one the database counts as away. */
@@ -83,16 +85,19 @@ export class Serving {
   #door: NetworkDoor | undefined;
   #http: HttpDoor | undefined;
   #jobs!: Jobs;
+  /** The cell's time, which is the database's: by it the year of a message is read, that names none, and advices are put off. */
+  readonly #cellNow = (): number => this.#now() - this.#aheadMs;
+  #aheadMs = 0;
   #beats = 0;
+  /** Of a clock that does not jump. */
   #beatMs = 0;
-  #expiredUpTo: Date | undefined;
   #resolvedOnce = false;
 
   static async begin(cell: AuthorisationCell, options: ServeOptions): Promise<Serving> {
     const serving = new Serving(cell, options);
-    const { host, port, framing, now } = options;
+    const { host, port, framing } = options;
     const { settings } = cell;
-    await serving.pipeline.refreshRanges();
+    await Promise.all([serving.pipeline.refreshRanges(), serving.#compareClocks()]);
     if (port !== null)
       serving.#door = await NetworkDoor.open(
         serving.pipeline,
@@ -105,10 +110,10 @@ export class Serving {
           onTrouble: ({ reason, error }) =>
             options.onTrouble?.(`a connection of the network: ${reason}`, error),
         },
-        now,
+        serving.#cellNow,
       );
     serving.#jobs = new Jobs(serving.#allJobs(), (job, error) => options.onTrouble?.(job, error));
-    serving.#beatMs = serving.#now();
+    serving.#beatMs = performance.now();
     try {
       await serving.#openHttp();
     } catch (error) {
@@ -154,7 +159,7 @@ export class Serving {
       ...messageHandlers({
         submit: (incoming) => this.pipeline.answer(incoming),
         answerMsMax: settings.RELEVO_MESSAGE_BUDGET_MS + SLACK_MS,
-        now: this.#now,
+        now: this.#cellNow,
       }),
       readCardControls: readCardControls(db, clients.cards),
       setCardControls: setCardControls(db, clients.cards),
@@ -169,7 +174,7 @@ export class Serving {
 
   /** Whether messages can be answered: from the database, or without it by an earlier processor. */
   get isReady(): boolean {
-    if (this.#now() - this.#beatMs < BEATS_MISSED * BEAT_MS) return true;
+    if (performance.now() - this.#beatMs < BEATS_MISSED * BEAT_MS) return true;
     return Object.values(this.processors.up()).includes(true);
   }
 
@@ -185,7 +190,7 @@ export class Serving {
   }
 
   async #openHttp(): Promise<void> {
-    const { http, now, onTrouble } = this.#options;
+    const { http, onTrouble } = this.#options;
     if (!http) return;
     // Loaded by those alone who speak it: the framework takes memory and time.
     const { serveHttp } = await import('./http/serve-http.ts');
@@ -196,7 +201,7 @@ export class Serving {
       answerMsMax: settings.RELEVO_MESSAGE_BUDGET_MS + SLACK_MS,
       submit: (incoming) => this.pipeline.answer(incoming),
       isReady: () => this.isReady,
-      now,
+      now: this.#cellNow,
       onTrouble: (error) => onTrouble?.('a request over HTTP', error),
     });
   }
@@ -205,6 +210,7 @@ export class Serving {
     const { db, clients, vault, refreshVault } = this.#cell;
     const { pipeline, processors } = this;
     const opener = { cards: clients.cards, vault, refreshVault };
+    const expired = new ExpiredHoldsJob(clients.ledger, { turnsADay: DAY_MS / EXPIRE_MS });
     return [
       { name: 'the heartbeat', everyMs: BEAT_MS, run: () => this.#beat() },
       {
@@ -213,7 +219,7 @@ export class Serving {
         run: async (signal) => {
           while (
             !signal.aborted &&
-            (await forwardAdvices(db, processors, pipeline.ranges, opener, { now: this.#now })) > 0
+            (await forwardAdvices(db, processors, pipeline.ranges, opener, { now: this.#cellNow })) > 0
           );
         },
       },
@@ -227,14 +233,19 @@ export class Serving {
         everyMs: RESOLVE_MS,
         run: () => this.#resolve(opener),
       },
-      { name: 'releasing expired holds', everyMs: EXPIRE_MS, run: (signal) => this.#releaseExpired(signal) },
+      { name: 'releasing expired holds', everyMs: EXPIRE_MS, run: (signal) => expired.run(signal) },
       { name: 'tidying', everyMs: TIDY_MS, run: () => this.#tidy() },
     ];
   }
 
+  async #compareClocks(): Promise<void> {
+    const [{ now }] = await databaseNow(this.#cell.db);
+    this.#aheadMs = this.#now() - now.getTime();
+  }
+
   async #beat(): Promise<void> {
     const { counts } = this.pipeline;
-    await this.pipeline.refreshRanges();
+    await Promise.all([this.pipeline.refreshRanges(), this.#compareClocks()]);
     await beat(this.#cell.db, {
       process: this.#options.process,
       networkSignedOn: this.#door?.isSignedOn ?? false,
@@ -243,7 +254,7 @@ export class Serving {
       unrecorded: counts.unrecorded,
       p99Ms: this.#latencies.quantile(0.99),
     });
-    this.#beatMs = this.#now();
+    this.#beatMs = performance.now();
     if (++this.#beats % STRETCH_BEATS === 0) this.#latencies.turn();
   }
 
@@ -251,28 +262,13 @@ export class Serving {
   async #resolve(opener: Parameters<typeof resolveRelaying>[3]): Promise<void> {
     const olderThanMs = this.#resolvedOnce ? LEFT_BEHIND_MS : BEAT_MS;
     const areUp = Object.values(this.processors.up()).every(Boolean);
-    await resolveRelaying(this.#cell.db, this.pipeline, this.processors, opener, {
-      olderThanMs,
-      now: this.#now(),
-    });
+    await resolveRelaying(this.#cell.db, this.pipeline, this.processors, opener, { olderThanMs });
     this.#resolvedOnce ||= areUp;
   }
 
-  async #releaseExpired(signal: AbortSignal): Promise<void> {
-    const now = new Date(this.#now());
-    for (let released = HOLDS_A_TURN; released === HOLDS_A_TURN && !signal.aborted;)
-      released = await this.#cell.clients.ledger.releaseExpiredHolds({
-        now,
-        since: this.#expiredUpTo,
-        limit: HOLDS_A_TURN,
-      });
-    if (!signal.aborted) this.#expiredUpTo = now;
-  }
-
   async #tidy(): Promise<void> {
-    const now = this.#now();
     await forgetReversedAhead(this.#cell.db, AHEAD_KEPT_DAYS);
-    await forgetPeers(this.#cell.db, new Date(now - PEER_KEPT_MS));
+    await forgetPeers(this.#cell.db, PEER_KEPT_HOURS);
   }
 
   async #recordLate({ message }: LinkAnswer): Promise<void> {

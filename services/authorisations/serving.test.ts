@@ -22,12 +22,13 @@ const cell = await testCell();
 await setTestRange(cell);
 await MessagePlay.cards(cell, 'full\ncard c1 posted=1000\ncard c2 posted=1000', 's');
 
-async function serve(t: Scope, name: string): Promise<Serving> {
+async function serve(t: Scope, name: string, now?: () => number): Promise<Serving> {
   const serving = await Serving.begin(await authorisationCell(cell), {
     process: name,
     host: '127.0.0.1',
     port: 0,
     framing: 'binary',
+    now,
   });
   t.after(() => serving.close());
   return serving;
@@ -141,6 +142,23 @@ suite('a serving process', () => {
       'all that was approved was answered',
     );
     assert.ok(approved > 0);
+  });
+
+  test('reads the year of a message by the time of the cell, whatever year its own clock shows', async (t) => {
+    const serving = await serve(t, 'of 1970', () => Date.now() % 1_000_000);
+    const play = await maker(t);
+    const link = network(t, serving);
+    await link.whenUp(2_000);
+    await play.play('prepare y1 c2 3 11=777777');
+    const { message } = await link.request(pack(play.message('y1')), play.message('y1'));
+    assert.equal(message.get(39), '00');
+    assert.deepEqual(
+      await cell.admin.rows`
+        select abs(extract(epoch from moved_at - now())) < 3600 as "movedToday"
+          from authorisations.messages where amount_minor = 3`,
+      [{ movedToday: true }],
+    );
+    assert.ok(serving.isReady);
   });
 
   test('releases holds that nobody cleared in time', async (t) => {

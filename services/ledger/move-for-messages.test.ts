@@ -20,6 +20,8 @@ const cell = await testCell();
 const { ledger } = cell.clients;
 const live = cell.opened.calls.client(serveLedger(cell.opened.connect('ledger', 8)), 'authorisations');
 
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 let imports = 0;
 let names = 0;
 
@@ -337,26 +339,51 @@ test('an account that messages moved outlives the import that opened it, and is 
 
 test('expired holds are released, so many at a time; `since` leaves older ones to a call without it', async () => {
   const { account, line } = await newAccount(100);
+  const hoursAgo = (hours: number) => Date.now() - hours * HOUR_MS;
   const rows = [1, 2, 3, 4, 5].map((n) =>
     line({
       movement: `${account} ${n}`,
       kind: 'hold',
       hold: `${account} ${n}`,
       amountMinor: n,
-      expiresAtMs: n * 1000,
+      expiresAtMs: hoursAgo(4.5 - n),
     }),
   );
   await move(...rows);
-  const now = new Date(4000);
-  assert.equal(await live.releaseExpiredHolds({ now, since: new Date(2000), limit: 10 }), 2);
+  const release = async (limit: number, since?: Date) =>
+    (await live.releaseExpiredHolds({ since, limit })).released;
+  assert.equal(await release(10, new Date(hoursAgo(2.5))), 2);
   assert.deepEqual(await balance(account), [100n, 8n]);
-  assert.equal(await live.releaseExpiredHolds({ now, limit: 1 }), 1);
-  assert.equal(await live.releaseExpiredHolds({ now, limit: 10 }), 1);
-  assert.equal(await live.releaseExpiredHolds({ now, limit: 10 }), 0);
+  assert.equal(await release(1), 1);
+  assert.equal(await release(10), 1);
+  assert.equal(await release(10), 0);
   assert.deepEqual(await balance(account), [100n, 5n]);
   const late = line({ movement: `${account} late`, kind: 'post', hold: `${account} 1`, amountMinor: 95 });
   assert.deepEqual(await move(late, ...rows), ['moved', ...rows.map(() => 'already')]);
   await assertLedgerLaws(cell);
+});
+
+test('holds expire by the clock of the database, whatever clock a process has', async (t) => {
+  const { account, line } = await newAccount(100);
+  const hold = (name: string, expiresAtMs: number) =>
+    line({
+      movement: `${account} ${name}`,
+      kind: 'hold',
+      hold: `${account} ${name}`,
+      amountMinor: 10,
+      expiresAtMs,
+    });
+  const nowMs = Date.now();
+  await move(hold('good', nowMs + 7 * DAY_MS), hold('over', nowMs - HOUR_MS));
+  t.mock.timers.enable({ apis: ['Date'], now: nowMs + 8 * DAY_MS });
+  const { released, upTo } = await live.releaseExpiredHolds({ limit: 10 });
+  assert.equal(released, 1);
+  assert.ok(Math.abs(upTo.getTime() - nowMs) < HOUR_MS, 'it is told what that clock showed');
+  assert.deepEqual(await balance(account), [100n, 10n]);
+  t.mock.timers.setTime(nowMs - 8 * DAY_MS);
+  await move(hold('gone', nowMs - HOUR_MS));
+  assert.equal((await live.releaseExpiredHolds({ limit: 10 })).released, 1);
+  assert.deepEqual(await balance(account), [100n, 10n]);
 });
 
 test('unknown accounts and those of the other side move nothing', async () => {
@@ -442,7 +469,7 @@ test('many calls at once on the same few accounts: none waits for ever, nothing 
       await state(accounts.map((account) => ({ account, postedMinor: has })));
   };
   const expire = async () => {
-    for (let time = 0; time < 10; time++) await live.releaseExpiredHolds({ now: new Date(), limit: 10 });
+    for (let time = 0; time < 10; time++) await live.releaseExpiredHolds({ limit: 10 });
   };
   // Every call comes twice, as when its answer was lost on the way.
   const [, , ...twice] = await Promise.all([

@@ -1,19 +1,25 @@
 import type { Database, Tx } from '#runtime/database/database.ts';
+import { sql } from '#runtime/database/sql.ts';
+import type { ExpiredHolds } from './service.ts';
+
+/** One clock for all processes of a cell: one whose own clock is ahead would free money that is still promised. */
+const databaseClock = sql`now()`;
 
 /**
  * Releases holds that nobody cleared in time. The BRIN index tells which parts of the table hold some that expired
  * after `since`; without it every part counts, for nothing tells where the oldest open hold lies.
  */
 export const releaseExpiredHolds =
-  (db: Database) =>
-  ({ now, since, limit }: { now: Date; since?: Date; limit: number }): Promise<number> =>
+  (db: Database, clock = databaseClock) =>
+  ({ since, limit }: { since?: Date; limit: number }): Promise<ExpiredHolds> =>
     db.transaction(async (tx) => {
-      const expired = await findExpired(tx, now, since ?? null, limit);
-      if (expired.length === 0) return 0;
+      const [{ upTo }] = await tx.rows<{ upTo: Date }>`select ${clock} as "upTo"`;
+      const expired = await findExpired(tx, upTo, since ?? null, limit);
+      if (expired.length === 0) return { released: 0, upTo };
       const accountIds = [...new Set(expired.map(({ accountId }) => accountId))];
       await lockAccounts(tx, accountIds);
       const holdIds = expired.map(({ holdId }) => holdId);
-      return release(tx, now, holdIds, accountIds);
+      return { released: await release(tx, upTo, holdIds, accountIds), upTo };
     });
 
 const findExpired = (tx: Tx, now: Date, since: Date | null, limit: number) =>

@@ -154,6 +154,12 @@ export interface PageOfHolds {
   readonly after: string | null;
 }
 
+export interface ExpiredHolds {
+  readonly released: number;
+  /** What the database's clock showed: all that had expired by then was looked for. */
+  readonly upTo: Date;
+}
+
 /** In order of precedence: when several apply, the caller sees the first. */
 export const ledgerErrors = errors({
   account_conflict: { retry: 'never', text: 'The account is here with another type or currency.' },
@@ -235,10 +241,11 @@ export const ledger = service('ledger', {
       rows: movementRow,
       idempotentBy: 'movement',
     }),
-    releaseExpiredHolds: operation<{ now: Date; since?: Date; limit: number }, number>({
+    releaseExpiredHolds: operation<{ since?: Date; limit: number }, ExpiredHolds>({
       text:
-        'Releases up to so many holds that have expired by a moment and answers how many. With `since` those that ' +
-        'had expired by then are left to a call without it, which reads on through all that was ever held.',
+        "Releases up to so many holds that have expired by the database's clock and answers how many, and what it " +
+        'showed. With `since` those that had expired by then are left to a call without it, which reads on through ' +
+        'all that was ever held.',
       callers: ['authorisations'],
       idempotentBy: 'hold',
     }),

@@ -206,3 +206,25 @@ test('an update that cannot be finished leaves the card as it was before', async
   assert.equal(redriven.lines[0].code, 'stale_version');
   assert.equal(redriven.report.reconciled, true);
 });
+
+test('a statement of ours that makes no sense is given up at the first attempt, and its lines can be redriven', async (t) => {
+  const cell = await testCell(t, { settings: { RELEVO_BACKOFF_MS: 1 } });
+  await cell.admin.run`
+    create function public.nonsense() returns trigger language plpgsql as $$
+    begin execute 'selct 1'; return new; end $$`;
+  await cell.admin.run`
+    create trigger nonsense before insert on ledger.holds for each row execute function public.nonsense()`;
+  const [{ csv }] = readScript(script, 'x');
+  const first = await migrate(cell, csv);
+  const letters = await listDeadLetters(cell.db, first.migration.importNumber);
+  assert.deepEqual(
+    letters.map(({ externalId, code, attempts }) => [externalId, code, attempts]),
+    ['x-h1', 'x-h2', 'x-h3', 'x-t2', 'x-t3'].map((id) => [id, 'statement_defective', 1]),
+  );
+  assert.match(letters[0].detail, /PostgreSQL answered 42601/);
+  assert.equal(first.report.reconciled, true);
+  await cell.admin.run`drop trigger nonsense on ledger.holds`;
+  const { after } = await redriveAll(cell, first);
+  assert.deepEqual([after.report.outcomes, after.report.reconciled], [{ migrated: 9 }, true]);
+  await assertLedgerLaws(cell);
+});

@@ -53,6 +53,10 @@ export const deadLetterErrors = errors({
   },
   card_is_dead: { retry: 'same_key', text: 'The card that this line hangs on lies among the dead letters.' },
   dependency_unavailable: { retry: 'same_key', text: 'A service or the database failed at every attempt.' },
+  statement_defective: {
+    retry: 'same_key',
+    text: 'A statement of this release is wrong, so it was tried once: redrive with a release that is mended.',
+  },
   worker_lost: { retry: 'same_key', text: 'Every worker that took this line was lost.' },
 });
 

@@ -69,7 +69,7 @@ class Round {
     this.#ranges = ranges;
     this.#pans = pans;
     this.#now = now;
-    this.#endsAt = now() + ROUND_MS_MAX;
+    this.#endsAt = performance.now() + ROUND_MS_MAX;
   }
 
   get acknowledged(): number {
@@ -78,7 +78,7 @@ class Round {
 
   /** Tells of a card's messages one after the other. Where one cannot be told, those behind it wait with it. */
   async tell(ofCard: readonly DueAdvice[]): Promise<void> {
-    for (let i = 0; i < ofCard.length && this.#now() < this.#endsAt; i++) {
+    for (let i = 0; i < ofCard.length && performance.now() < this.#endsAt; i++) {
       const due = ofCard[i];
       const range = this.#ranges.get(due.prefix)!;
       if (await this.#isTaken(due, range)) {

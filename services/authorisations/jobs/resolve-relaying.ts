@@ -20,10 +20,10 @@ export async function resolveRelaying(
   pipeline: MessagePipeline,
   processors: Processors,
   opener: Opener,
-  { olderThanMs, now }: { olderThanMs: number; now: number },
+  { olderThanMs }: { olderThanMs: number },
 ): Promise<number> {
-  await giveUpRelaying(db, new Date(now - GIVE_UP_MS), new Date(now));
-  const left = (await askAgainAboutLeft(db, new Date(now - olderThanMs), AT_ONCE_MAX)).filter(
+  await giveUpRelaying(db, GIVE_UP_MS);
+  const left = (await askAgainAboutLeft(db, olderThanMs, AT_ONCE_MAX)).filter(
     ({ key }) => !pipeline.isInFlight(key),
   );
   if (left.length === 0) return 0;

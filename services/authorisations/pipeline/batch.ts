@@ -18,6 +18,9 @@ export interface Asked {
   readonly movements: readonly number[];
 }
 
+/** A clock is right that is no further off than this: less could be the way of the database's answer. */
+const RIGHT_MS = 1_000;
+
 export const NOTHING_ASKED: Asked = { inspection: null, before: null, movements: [] };
 
 /**
@@ -26,6 +29,8 @@ export const NOTHING_ASKED: Asked = { inspection: null, before: null, movements:
  */
 export class BatchWork {
   readonly now: Date;
+  /** By how much the process's clock is ahead of the database's, where it is not right. */
+  readonly aheadMs: number;
   readonly #reading: Reading;
   readonly #rows: LedgerRows;
   readonly #records: MessageRecord[] = [];
@@ -35,10 +40,13 @@ export class BatchWork {
   readonly #undone: { readonly task: Task; readonly line: number }[] = [];
   #outcomes: readonly MovementOutcome[] = [];
 
-  constructor(reading: Reading, rows: LedgerRows, now: Date) {
+  /** `processMs` is what the process's clock shows. */
+  constructor(reading: Reading, rows: LedgerRows, processMs: number) {
     this.#reading = reading;
     this.#rows = rows;
-    this.now = now;
+    this.now = reading.now;
+    const aheadMs = processMs - reading.now.getTime();
+    this.aheadMs = Math.abs(aheadMs) > RIGHT_MS ? aheadMs : 0;
     rows.clear();
   }
 
@@ -54,7 +62,7 @@ export class BatchWork {
     { covered, inspect, approvalCode }: { covered: boolean; inspect: boolean; approvalCode: string | null },
   ): Asked {
     const { key } = task.codes;
-    const terms = { movementId: key, covered, approvalCode };
+    const terms = { movementId: key, covered, approvalCode, now: this.now };
     const inspection = inspect ? this.#rows.add(inspectionOf(task), task, terms) : null;
     if (!entry) return { inspection, before: null, movements: [] };
     const isClearing = task.request.kind === 'financial_advice' && entry.movements[0]?.kind === 'post';
@@ -94,7 +102,13 @@ export class BatchWork {
 
   /** A movement that concerns no hold but the one it names. */
   #addAside(movement: Movement, task: Task, movementId: string): number {
-    return this.#rows.add(movement, task, { movementId, covered: false, approvalCode: null, isProbe: true });
+    return this.#rows.add(movement, task, {
+      movementId,
+      covered: false,
+      approvalCode: null,
+      now: this.now,
+      isProbe: true,
+    });
   }
 
   /** Down to what a reversal leaves. */

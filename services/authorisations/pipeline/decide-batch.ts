@@ -64,7 +64,7 @@ export async function decideBatch(tasks: readonly Task[], using: DecideWith): Pr
   const answers = pending.map((each): readonly [Task, Answer] => {
     const { task } = each;
     const ending = isInStead(task) ? endInStead(each, using) : endOwn(each, using);
-    work.record(recordOf(task, ending, work.now, vault, reading.untold));
+    work.record(recordOf(task, ending, work, vault, reading.untold));
     const code = ending.code!;
     const approvalCode = answeredApproval(task.request, code, ending.approvalCode ?? null);
     return [task, { code, approvalCode, reason: ending.ownReason }];

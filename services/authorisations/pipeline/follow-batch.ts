@@ -66,7 +66,7 @@ export async function followBatch(
         ownReason: task.shadow ? task.shadow.ownReason : (own?.reason ?? null),
         draftCode: task.shadow ? task.shadow.draftCode : draftCodeOf(each, using),
       },
-      work.now,
+      work,
       vault,
     );
     work.record(record);

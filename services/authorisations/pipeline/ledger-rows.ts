@@ -15,6 +15,8 @@ export interface RowTerms {
   /** Followed: a balance that a file states may hold it already. */
   readonly covered: boolean;
   readonly approvalCode: string | null;
+  /** A hold that is placed lasts from then on; the sender's own time may be wrong by months. */
+  readonly now: Date;
   /** It concerns no hold but the one it names, also none that RRN and approval code would lead to. */
   readonly isProbe?: boolean;
 }
@@ -38,12 +40,11 @@ export class LedgerRows {
   add(
     movement: Movement,
     { request }: Task,
-    { movementId, covered, approvalCode, isProbe = false }: RowTerms,
+    { movementId, covered, approvalCode, now, isProbe = false }: RowTerms,
   ): number {
     const line = this.#rows.rows;
     const to = this.#rows.columns;
     const namesHold = !isProbe && movement.kind !== 'inspect' && movement.kind !== 'refund';
-    const movedMs = request.transmittedAt.getTime();
     to.line.int4(line);
     addUuid(to.movementId, movementId);
     to.kind.string(movement.kind);
@@ -60,8 +61,8 @@ export class LedgerRows {
     addTextOrNull(to.stan, request.stan);
     addTextOrNull(to.mcc, request.merchant.mcc);
     addTextOrNull(to.merchantName, request.merchant.name);
-    to.movedAt.timestamp(movedMs);
-    to.expiresAt.timestamp(movedMs + this.#holdMs);
+    to.movedAt.timestamp(request.transmittedAt.getTime());
+    to.expiresAt.timestamp(now.getTime() + this.#holdMs);
     return line;
   }
 

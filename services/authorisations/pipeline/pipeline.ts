@@ -154,7 +154,7 @@ export class MessagePipeline {
       this.#waiting--;
       this.counts.answered++;
       if (answer.code === '00') this.counts.approved++;
-      this.#options.onAnswered?.(this.#now() - task.receivedMs - task.elsewhereMs);
+      this.#options.onAnswered?.(task.ageMs - task.elsewhereMs);
       onAnswer(answer);
     });
     this.#laneOf(task).add(task);
@@ -231,7 +231,7 @@ export class MessagePipeline {
     const done = await db.pipeline(async (tx) => {
       const reading = await reader.read(tx, tasks);
       if (!this.#seesSameRanges(reading.ranges, tasks)) return null;
-      const work = new BatchWork(reading, ledger, new Date(this.#now()));
+      const work = new BatchWork(reading, ledger, this.#now());
       const answers: (readonly [Task, Answer])[] = [];
       const toRelay: Task[] = [];
       const toAskAgain: Task[] = [];
@@ -247,7 +247,7 @@ export class MessagePipeline {
         else here.push(task);
       }
       for (const task of toRelay)
-        work.record(recordOf(task, { state: 'relaying', decidedBy: null, code: null }, work.now, vault));
+        work.record(recordOf(task, { state: 'relaying', decidedBy: null, code: null }, work, vault));
       const known = answers.length;
       const decided = await decideBatch(here, {
         work,
@@ -292,7 +292,7 @@ export class MessagePipeline {
     const answers = await db.pipeline(async (tx) => {
       const reading = await reader.read(tx, tasks);
       const { open, ended } = whatHasEnded(tasks, reading);
-      const work = new BatchWork(reading, ledger, new Date(this.#now()));
+      const work = new BatchWork(reading, ledger, this.#now());
       const followed = await followBatch(open, { work, reading, controls, codes, vault });
       crashPoint('message:moved');
       work.write(tx, rows, 'finish');
@@ -316,7 +316,7 @@ export class MessagePipeline {
     const decided = await db.pipeline(async (tx) => {
       const reading = await reader.read(tx, tasks);
       const { open, ended } = whatHasEnded(tasks, reading);
-      const work = new BatchWork(reading, ledger, new Date(this.#now()));
+      const work = new BatchWork(reading, ledger, this.#now());
       const outcome = await decideBatch(open, {
         work,
         reading,
@@ -338,11 +338,10 @@ export class MessagePipeline {
   /** Codes for what is new, and without what needs no work or must wait for another message of the batch. */
   #startWork(lane: Lane, batch: Task[]): Task[] {
     prepare(lane, batch);
-    const isLate = this.#now() - this.#options.settings.RELEVO_MESSAGE_BUDGET_MS;
     const tasks: Task[] = [];
     for (const task of batch) {
       if (this.#joins(task)) continue;
-      if (task.receivedMs < isLate) {
+      if (this.#isLate(task)) {
         this.counts.refused++;
         this.#settle(task, FAILED);
         continue;
@@ -428,12 +427,12 @@ export class MessagePipeline {
 
   #relay(task: Task, isRepeat: boolean): void {
     if (task.isSettled || task.step !== 'arrived' || this.#asked.has(task)) return;
-    const { range, message, raw, receivedMs } = task;
+    const { range, message, raw } = task;
     const { processors, settings, onTrouble } = this.#options;
-    const leftMs = settings.RELEVO_MESSAGE_BUDGET_MS - (this.#now() - receivedMs);
+    const leftMs = settings.RELEVO_MESSAGE_BUDGET_MS - task.ageMs;
     const budgetMs = Math.max(BUDGET_MS_MIN, Math.min(range!.budgetMs, leftMs));
     const frame = raw ?? pack(message);
-    const askedMs = this.#now();
+    const askedMs = performance.now();
     this.#asked.add(task);
     processors
       .of(range!)
@@ -452,7 +451,7 @@ export class MessagePipeline {
       )
       .finally(() => {
         this.#asked.delete(task);
-        task.elsewhereMs += this.#now() - askedMs;
+        task.elsewhereMs += performance.now() - askedMs;
         this.#laneOf(task).add(task);
       })
       .catch((error: unknown) => onTrouble?.(error));
@@ -514,12 +513,13 @@ export class MessagePipeline {
     this.counts.lost++;
   }
 
+  #isLate({ ageMs }: Task): boolean {
+    return ageMs > this.#options.settings.RELEVO_MESSAGE_BUDGET_MS;
+  }
+
   /** Whoever sent these has given up by now. What was asked of the earlier processor is on record as `relaying`. */
   #giveUpLate(lane: Lane): void {
-    const isLate = this.#now() - this.#options.settings.RELEVO_MESSAGE_BUDGET_MS;
-    const late = lane.take(
-      ({ step, receivedMs, isSettled }) => !isSettled && step !== 'answered' && receivedMs < isLate,
-    );
+    const late = lane.take((task) => !task.isSettled && task.step !== 'answered' && this.#isLate(task));
     for (const task of late) {
       this.counts.refused++;
       this.#settle(task, task.step === 'silent' ? NOBODY : FAILED);

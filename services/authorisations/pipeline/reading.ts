@@ -9,6 +9,7 @@ import { findMessages, type KnownMessage } from '../store/messages.ts';
 import { holdBatch, type Range, Ranges, readRanges } from '../store/ranges.ts';
 import { findReversedAhead } from '../store/reversed-ahead.ts';
 import { readUsage } from '../store/usage.ts';
+import { databaseNow } from '../store/database-now.ts';
 import { untoldCards } from '../store/waiting.ts';
 import { addUuid, uuidArray } from '../store/uuids.ts';
 import type { About, Task } from './task.ts';
@@ -22,6 +23,11 @@ export interface Reading {
   readonly usage: Map<string, Usage>;
   /** By the codes of card numbers: when the last advice is due that the earlier processor has not acknowledged. */
   readonly untold: Map<string, number>;
+  /**
+   * By the database's clock, the one that all processes of a cell share: it decides how long holds last, which day's
+   * limits count and whether a card is past its expiry, whatever the clock of a process says.
+   */
+  readonly now: Date;
 }
 
 /** Locks what messages concern and reads it. Used again batch after batch. */
@@ -51,7 +57,7 @@ export class Reader {
       [...prefixes],
       [...locks].sort((a, b) => a - b),
     );
-    const [ranges, known, reversedAhead, usage, untold] = await Promise.all([
+    const [ranges, known, reversedAhead, usage, untold, [{ now }]] = await Promise.all([
       readRanges(tx),
       findMessages(tx, uuidArray(keys, this.#keys)),
       findReversedAhead(
@@ -63,8 +69,9 @@ export class Reader {
       ),
       cardIds.size > 0 ? readUsage(tx, uuidArray(cardIds, this.#cards)) : new Map<string, Usage>(),
       told.size > 0 ? untoldCards(tx, uuidArray(told, this.#told)) : new Map<string, number>(),
+      databaseNow(tx),
     ]);
-    return { ranges: new Ranges(ranges), known, reversedAhead, usage, untold };
+    return { ranges: new Ranges(ranges), known, reversedAhead, usage, untold, now };
   }
 }
 

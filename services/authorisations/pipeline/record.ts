@@ -1,5 +1,6 @@
 import type { Vault } from '#runtime/vault/vault.ts';
 import type { DecidedBy, MessageRecord, State } from '../store/messages.ts';
+import type { BatchWork } from './batch.ts';
 import type { Task } from './task.ts';
 
 /** How a message ended, or how far it has come. */
@@ -24,11 +25,11 @@ function dueMs({ codes }: Task, now: Date, untold: Map<string, number>): number 
   return due;
 }
 
-/** `untold` says of which cards advices are due already. */
+/** All times are the database's. `untold` says of which cards advices are due already. */
 export function recordOf(
   task: Task,
   ending: Ending,
-  now: Date,
+  { now, aheadMs }: Pick<BatchWork, 'now' | 'aheadMs'>,
   vault: Vault,
   untold = new Map<string, number>(),
 ): MessageRecord {
@@ -41,7 +42,7 @@ export function recordOf(
     originalKey: codes.originalKey,
     kind: request.kind,
     prefix: range?.prefix ?? '',
-    receivedMs: task.receivedMs,
+    receivedMs: task.receivedMs - aheadMs,
     movedMs: request.transmittedAt.getTime(),
     amountMinor: request.amountMinor,
     currency: request.currency,

@@ -282,8 +282,7 @@ suite('a relayed range', () => {
       update authorisations.messages
          set state = 'relaying', decided_by = null, response_code = null, answered_at = null, hold_id = null`;
     processor.received.length = 0;
-    const options = { olderThanMs: -1000, now: Date.now() };
-    assert.equal(await resolveRelaying(db, pipeline, processors, opener, options), 1);
+    assert.equal(await resolveRelaying(db, pipeline, processors, opener, { olderThanMs: -1000 }), 1);
     assert.deepEqual(processor.mtis(), ['0101']);
     await play.play(`
       balance    c1 posted=100 held=60
@@ -292,6 +291,29 @@ suite('a relayed range', () => {
     assert.deepEqual(
       (await recorded(cell)).map(({ state, by }) => `${state} ${by}`),
       ['done earlier'],
+    );
+  });
+
+  test('what others have in hand is not given up by a process whose clock is ahead', async (t) => {
+    const { cell, play, processor, db, processors, pipeline, opener } = await relayed(
+      t,
+      'card c1 posted=100',
+    );
+    await play.play(`
+      authorise  a1 c1 60 -> 00
+      authorise  a2 c1 10 -> 00
+    `);
+    await cell.admin.run`
+      update authorisations.messages
+         set state = 'relaying', decided_by = null, response_code = null, answered_at = null, hold_id = null,
+             received_at = case amount_minor when 10 then received_at - interval '11 minutes' else received_at end`;
+    processor.received.length = 0;
+    t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 24 * 3_600_000 });
+    assert.equal(await resolveRelaying(db, pipeline, processors, opener, { olderThanMs: 600_000 }), 0);
+    assert.deepEqual(processor.mtis(), []);
+    assert.deepEqual(
+      (await recorded(cell)).map(({ state, code }) => `${state} ${code}`),
+      ['done 91', 'relaying null'],
     );
   });
 

@@ -55,6 +55,7 @@ export class Task implements Incoming {
   readonly raw: Buffer | undefined;
   /** Milliseconds since 1970. */
   readonly receivedMs: number;
+  readonly #sinceMs = performance.now();
   readonly #onAnswer: (answer: Answer) => void;
 
   step: Step = 'arrived';
@@ -93,6 +94,11 @@ export class Task implements Incoming {
     this.mayHaveMoved = isRepeat(message.mti);
     this.receivedMs = receivedMs;
     this.#onAnswer = onAnswer;
+  }
+
+  /** How long it has been here, by a clock that does not jump. */
+  get ageMs(): number {
+    return performance.now() - this.#sinceMs;
   }
 
   /** Answers it and its repeats; a second answer is none. */

@@ -28,6 +28,9 @@ export const beat = (
 export const leave = (tx: Tx, process: string) => tx.run`
   delete from authorisations.peers where process = ${process}`;
 
-/** Processes that were killed leave their heartbeat behind. */
-export const forgetPeers = (tx: Tx, before: Date) => tx.run`
-  delete from authorisations.peers where seen_at < ${before}`;
+/**
+ * Processes that were killed leave their heartbeat behind. Hours of the clock that heartbeats are written by, the
+ * database's: a process whose own is ahead would forget those that live.
+ */
+export const forgetPeers = (tx: Tx, hours: number) => tx.run`
+  delete from authorisations.peers where seen_at < now() - make_interval(hours => ${hours}::int4)`;

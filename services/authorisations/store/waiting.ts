@@ -1,6 +1,10 @@
 import type { Tx } from '#runtime/database/database.ts';
+import { type Fragment, sql } from '#runtime/database/sql.ts';
 import type { RequestKind } from '../request/kinds.ts';
 import { uuidArray } from './uuids.ts';
+
+/** Ages go by the database's clock: a process whose own is ahead would give up what others have in hand. */
+const agoMs = (ms: number): Fragment => sql`now() - make_interval(secs => ${ms / 1000}::float8)`;
 
 /** A message on record, as far as it is needed to make the message again. */
 export interface KeptMessage {
@@ -49,10 +53,10 @@ export const unfollowedOf = (
  * Messages that the earlier processor was asked about and whose answer was never recorded. That it will be asked again
  * goes on record with it.
  */
-export const askAgainAboutLeft = (tx: Tx, before: Date, limit: number) => tx.rows<KeptMessage>`
+export const askAgainAboutLeft = (tx: Tx, olderThanMs: number, limit: number) => tx.rows<KeptMessage>`
   with found as (
     select message_key as key from authorisations.messages
-     where state = 'relaying' and received_at < ${before} order by received_at limit ${limit}
+     where state = 'relaying' and received_at < ${agoMs(olderThanMs)} order by received_at limit ${limit}
   )
   update authorisations.messages set asked_again = true
     from found where message_key = key and state = 'relaying'
@@ -64,10 +68,10 @@ export const askAgainAboutLeft = (tx: Tx, before: Date, limit: number) => tx.row
  * processor is told that it has not happened, for it may have approved. Advices and reversals tell what has happened:
  * they wait until it can be asked again.
  */
-export const giveUpRelaying = (tx: Tx, before: Date, now: Date) => tx.run`
+export const giveUpRelaying = (tx: Tx, olderThanMs: number) => tx.run`
   update authorisations.messages
-     set state = 'done', decided_by = 'stand_in', response_code = '91', advice_due_at = ${now}
-   where state = 'relaying' and kind in ('authorisation', 'financial') and received_at < ${before}`;
+     set state = 'done', decided_by = 'stand_in', response_code = '91', advice_due_at = now()
+   where state = 'relaying' and kind in ('authorisation', 'financial') and received_at < ${agoMs(olderThanMs)}`;
 
 /** An advice that the earlier processor has not acknowledged. */
 export interface DueAdvice extends KeptMessage {

@@ -6,14 +6,32 @@ import { Refusal } from '#runtime/refusal.ts';
  *    that fails is alone.
  *  - `dependency`: anything that may pass (connections, locks, shutdowns, full disks, rights withdrawn): the
  *    whole chunk waits and is tried again.
+ *  - `defect`: PostgreSQL could make no sense of a statement of ours (class 42): another attempt is the same statement.
+ *    But rights may come back, and names that are not there (`MAY_PASS`) may be those of a schema that is newer, or
+ *    older, than this worker: the next one knows them.
  *  - `withdrawn`: the import was cancelled meanwhile; nothing is left to do.
  */
-export type Fault = 'row' | 'dependency' | 'withdrawn';
+export type Fault = 'row' | 'dependency' | 'defect' | 'withdrawn';
+
+/** insufficient_privilege, undefined_table, undefined_column, undefined_function. */
+const MAY_PASS = ['42501', '42P01', '42703', '42883'];
 
 export function faultOf(error: unknown): Fault {
   if (error instanceof Refusal && error.code === 'import_withdrawn') return 'withdrawn';
   const code = sqlState(error);
-  return code && /^(22|23|P0)/.test(code) ? 'row' : 'dependency';
+  if (code === undefined) return 'dependency';
+  if (code.startsWith('42') && !MAY_PASS.includes(code)) return 'defect';
+  return /^(22|23|P0)/.test(code) ? 'row' : 'dependency';
+}
+
+/** Why the open lines of a chunk are laid among the dead letters; null when they are not yet, or never. */
+export function codeOfGivingUp(
+  error: unknown,
+  isLastAttempt: boolean,
+): 'statement_defective' | 'dependency_unavailable' | null {
+  const fault = faultOf(error);
+  if (fault === 'defect') return 'statement_defective';
+  return fault === 'dependency' && isLastAttempt ? 'dependency_unavailable' : null;
 }
 
 /**

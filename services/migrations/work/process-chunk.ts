@@ -7,7 +7,7 @@ import { Claims } from './claims.ts';
 import { CardImport, cardClaimKeys, cardOrderKeys, takeBackCards } from './import-cards.ts';
 import { LinkImport, linkOrderKeys } from './import-links.ts';
 import type { ImportContext } from './importer.ts';
-import { describeFailure, faultOf } from './failure.ts';
+import { codeOfGivingUp, describeFailure } from './failure.ts';
 import { isolateRows } from './isolate-rows.ts';
 import { LineResults } from './line-results.ts';
 import { LineReader, ParsedLines } from './parsed-lines.ts';
@@ -47,8 +47,9 @@ export class ChunkProcessor {
   }
 
   /**
-   * Works the lines of a chunk. When a dependency fails at the last attempt, what is finished by then stays finished
-   * (the ledger has it in its books) and only the other lines are laid among the dead letters.
+   * Works the lines of a chunk. When a dependency fails at the last attempt, or a statement of ours at any, what is
+   * finished by then stays finished (the ledger has it in its books) and only the other lines are laid among the dead
+   * letters.
    */
   async process(
     chunk: ChunkLines,
@@ -80,9 +81,10 @@ export class ChunkProcessor {
           await strand?.rest();
         }
     } catch (error) {
-      if (!isLastAttempt || faultOf(error) !== 'dependency') throw error;
+      const code = codeOfGivingUp(error, isLastAttempt);
+      if (code === null) throw error;
       const open = rows.filter((i) => results.isOpen(i));
-      await die(open, { code: 'dependency_unavailable', detail: describeFailure(error) });
+      await die(open, { code, detail: describeFailure(error) });
     }
     return { lines, results, claims };
   }

@@ -14,7 +14,7 @@ import {
 import { findMigration } from '../store.ts';
 import { ByteWriter } from './byte-writer.ts';
 import { countLine } from './chunk-totals.ts';
-import { describeFailure, faultOf } from './failure.ts';
+import { codeOfGivingUp, describeFailure, faultOf } from './failure.ts';
 import { takeBackCards } from './import-cards.ts';
 import type { Reason } from './outcome.ts';
 import { LineResults } from './line-results.ts';
@@ -52,10 +52,9 @@ export class ChunkWorker {
     } catch (error) {
       if (faultOf(error) === 'withdrawn') return 'lost';
       const reason = describeFailure(error);
-      if (chunk.attempts >= settings.RELEVO_CHUNK_ATTEMPTS) {
-        const end = await this.#layAllDead(chunk, { code: 'dependency_unavailable', detail: reason });
-        if (end) return end;
-      }
+      const code = codeOfGivingUp(error, chunk.attempts >= settings.RELEVO_CHUNK_ATTEMPTS);
+      const end = code && (await this.#layAllDead(chunk, { code, detail: reason }));
+      if (end) return end;
       await returnChunk(db, chunk, backoffMs(chunk.attempts, settings.RELEVO_BACKOFF_MS), reason);
       return 'returned';
     }
