@@ -24,7 +24,7 @@ export const endRequest =
     const kept = await db.run`
       update access.requests
          set status = coalesce(status, ${status}), sealed_answer = case when status is null then ${sealed}::bytea else sealed_answer end
-       where request_code = ${name} and epoch = ${epoch}`;
+       where request_code = ${name} and epoch = ${epoch} and content_code is not null`;
     if (kept === 1) return { isBodyKept };
     throw accessRefusal(
       'request_taken_over',

@@ -11,8 +11,8 @@ export interface TokenEndpointOptions {
   readonly audience?: string;
   /** Newest last. As a function, it is asked before every answer: keys are rotated while a process runs. */
   readonly tokenKeys: readonly SigningKey[] | (() => readonly SigningKey[] | Promise<readonly SigningKey[]>);
-  /** May be some seconds old. */
-  readonly findClient: (clientId: string) => Promise<FoundClient | null>;
+  /** May be some seconds old, unless it is asked for as it is now. */
+  readonly findClient: (clientId: string, isFresh: boolean) => Promise<FoundClient | null>;
   readonly codeOfSecret: (clientId: string, secret: string) => Buffer;
   readonly ttlSeconds?: number;
   /** The time that stands in tokens. */
