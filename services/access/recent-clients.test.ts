@@ -46,6 +46,17 @@ test('an answer is given for two seconds from when it was asked for, and then as
   assert.equal(await next, true);
 });
 
+test('whoever asks for a client as it is now gets no earlier answer, and others get the latest', async () => {
+  const { recent, asked } = play();
+  const id = newId();
+  const before = recent.isRevoked(id);
+  const now = recent.find(id, true);
+  assert.equal(asked.length, 2);
+  asked[1].answer(known(id, true));
+  asked[0].answer(known(id));
+  assert.deepEqual([(await now)?.isRevoked, await before, await recent.isRevoked(id)], [true, false, true]);
+});
+
 test('who is not here is revoked; who cannot be is not even looked for', async () => {
   const { recent, asked } = play();
   const unknown = recent.isRevoked(newId());

@@ -7,7 +7,7 @@ import { JWKS_PATH, METADATA_PATH, metadataOf, TOKEN_PATH } from './metadata.ts'
 import type { OAuthError } from './oauth-error.ts';
 import { privateJwk, type SigningKey, signingKey } from './signing-keys.ts';
 import type { TokenEndpointOptions } from './token-endpoint.ts';
-import { WrongSecrets } from './wrong-secrets.ts';
+import type { WrongSecrets } from './wrong-secrets.ts';
 
 export interface ProviderOptions extends Required<Omit<TokenEndpointOptions, 'tokenKeys'>> {
   readonly tokenKeys: readonly SigningKey[];
@@ -83,6 +83,7 @@ export function makeProvider(options: ProviderOptions): Provider {
   provider.use(async (ctx, next) => {
     if (ctx.path === METADATA_PATH) ctx.body = metadataOf(issuer);
     else await next();
+    if (!ctx.req.complete) ctx.set('connection', 'close'); // what is left of a body is read by nobody
     // Nobody asks for tokens from a page.
     for (const name of Object.keys(ctx.response.headers))
       if (name.startsWith('access-control-')) ctx.remove(name);

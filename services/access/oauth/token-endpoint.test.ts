@@ -283,20 +283,76 @@ test('nothing else of the library is reachable', async () => {
       assert.equal((await send(path, { method })).status, 404, `${method} ${path}`);
 });
 
-test('a body without an announced length is read to a bound', async () => {
-  const status = await new Promise<number | undefined>((resolve, reject) => {
-    const request = httpRequest(`${server.url}/oauth/token`, {
+/** A request whose body is sent piece by piece and never ends. */
+const unended = (url: string, piece: string) =>
+  new Promise<{ status: number | undefined; connection: string | undefined }>((resolve, reject) => {
+    const request = httpRequest(`${url}/oauth/token`, {
       method: 'POST',
       headers: { 'content-type': 'application/x-www-form-urlencoded', 'transfer-encoding': 'chunked' },
     });
-    request.on('response', (response) => {
-      resolve(response.statusCode);
+    request.on('response', ({ statusCode: status, headers: { connection } }) => {
+      resolve({ status, connection });
       request.destroy();
     });
     request.on('error', reject);
-    request.write(`scope=${'x'.repeat(200_000)}`);
+    request.write(piece);
   });
-  assert.equal(status, 400);
+
+test('a body without an announced length is read to a bound, and one that does not end for so long', async (t) => {
+  const tooLarge = await unended(server.url, `scope=${'x'.repeat(200_000)}`);
+  assert.deepEqual(tooLarge, { status: 400, connection: 'close' });
+  const url = await serveOnPort(
+    t,
+    tokenEndpoint({
+      issuer: server.issuer,
+      tokenKeys: cell.opened.file.tokenKeys!,
+      findClient: async () => null,
+      codeOfSecret: () => Buffer.alloc(32),
+      requestMsMax: 50,
+    }),
+  );
+  assert.deepEqual(await unended(url, 'scope='), { status: 408, connection: 'close' });
+});
+
+test('odd requests are refused and harm nothing', async () => {
+  const grant = { grant_type: 'client_credentials' };
+  const basic = (text: string) => ({
+    ...form(grant),
+    headers: { authorization: `Basic ${Buffer.from(text).toString('base64')}` },
+  });
+  const odd: RequestInit[] = [
+    form({ ...inBody(), __proto__: 'x', constructor: 'x', client_assertion: 'a.b.c' }),
+    form({ ...grant, client_id: office.clientId, client_secret: '\0' }),
+    form({ ...grant, client_id: `${office.clientId}\0`, client_secret: office.secret }),
+    form({ ...grant, client_id: 'x'.repeat(7_000), client_secret: 'y' }),
+    form({ ...grant, client_id: office.clientId, client_secret: 'ñ'.repeat(1_000) }),
+    basic('%zz:%'),
+    basic(':'),
+    basic(`${office.clientId}:`),
+    basic(`${office.clientId}:\u0000`),
+    basic('no colon'),
+    { ...form(grant), headers: { authorization: 'Basic !!!' } },
+    { ...form(grant), headers: { authorization: `Basic ${'A'.repeat(6_000)}` } },
+    { method: 'POST' },
+    { method: 'POST', body: '%%%=%%%', headers: { 'content-type': 'application/x-www-form-urlencoded' } },
+    { method: 'POST', body: 'a=b', headers: { 'content-type': 'multipart/form-data' } },
+    {
+      method: 'POST',
+      body: 'x',
+      headers: { 'content-type': 'application/x-www-form-urlencoded; charset=utf-99' },
+    },
+  ];
+  for (const [i, init] of odd.slice(1).entries()) {
+    const { status, body } = await send('/oauth/token', init);
+    assert.ok([400, 401].includes(status), `${i + 1} ${status}`);
+    assert.ok(['invalid_request', 'invalid_client'].includes(body['error']), JSON.stringify(body));
+  }
+  assert.equal(
+    (await send('/oauth/token', odd[0])).status,
+    200,
+    'parameters that nobody knows are left alone',
+  );
+  assert.deepEqual(server.troubles, []);
 });
 
 test('after ten wrong secrets in a minute a client is told to stop; the right one still works', async () => {
