@@ -1,5 +1,6 @@
 import type { ServiceDeclaration } from '#declare/service.ts';
-import { accessRefusal } from './refuse.ts';
+import { Refusal } from '#runtime/refusal.ts';
+import type { AccessCode } from './service.ts';
 
 /** Scopes of routes that services are about to declare; each goes from here when its declaration names it. */
 export const SCOPES_AHEAD: readonly string[] = [
@@ -27,13 +28,17 @@ export function checkScopes(scopes: readonly string[], known: readonly string[])
   const asked = [...new Set(scopes)].sort();
   const list = `Scopes are: ${known.join(', ')}.`;
   if (asked.length === 0)
-    throw accessRefusal('no_scopes', 'No scope is given, and a client without one could do nothing.', list);
+    throw new Refusal<AccessCode>(
+      'no_scopes',
+      'No scope is given, and a client without one could do nothing.',
+      { advice: list },
+    );
   const unknown = asked.filter((scope) => !known.includes(scope));
   if (unknown.length > 0)
-    throw accessRefusal(
+    throw new Refusal<AccessCode>(
       'unknown_scope',
       `No public operation asks for ${unknown.map((scope) => JSON.stringify(scope.slice(0, 64))).join(' or ')}.`,
-      list,
+      { advice: list },
     );
   return asked;
 }

@@ -439,6 +439,11 @@ test('when the database does not answer, nobody gets a token, and it is said tha
     [503, 'temporarily_unavailable', '1'],
   );
   assert.equal((troubles[0] as Error).message, 'no connection');
+  // Whatever secrets it has left: a revoked client is nobody.
+  const code = Buffer.alloc(32).toString('base64');
+  const revoked = { clientId: office.clientId, scopes: ['a'], isRevoked: true, secretCodes: [code] };
+  answer = () => Promise.resolve(revoked);
+  assert.equal((await ask({}, url)).status, 401);
   // A defect of ours is told to us and not to the client.
   const broken = { clientId: office.clientId, scopes: ['a'], isRevoked: false, secretCodes: ['short'] };
   answer = () => Promise.resolve(broken);
