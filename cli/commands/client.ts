@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import type { Client } from '#declare/service.ts';
 import type { PublicRoute } from '#declare/http.ts';
 import type { CellName } from '#delivery/cells/cell-name.ts';
@@ -64,11 +64,10 @@ The secret is kept nowhere: whoever loses it gets another one with relevo client
     .argument('<id>', 'as relevo client list shows it')
     .description('gives a client a new secret and shows it, once; the older one stays valid for a while')
     .requiredOption(...CELL)
-    .option(
-      '--overlap <time>',
-      'how long older secrets stay valid, up to 30d; 0 where one has leaked',
-      durationSeconds,
-      OVERLAP_SECONDS,
+    .addOption(
+      new Option('--overlap <time>', 'how long older secrets stay valid, up to 30d; 0 where one has leaked')
+        .argParser(durationSeconds)
+        .default(OVERLAP_SECONDS, durationText(OVERLAP_SECONDS)),
     )
     .option(...JSON_OUTPUT)
     .addHelpText(
