@@ -70,10 +70,19 @@ test('keys and migrations leave who did what', async () => {
   );
   await user.json(`migrate start ${sample} --cell ${cellName} --wait`, 0, { RELEVO_OPERATOR: 'luis.rojas' });
   await user.json(`migrate start ${join(home, 'public.asc')} --cell ${cellName} --wait`, 2);
-  assert.deepEqual(withoutTime(await list()).slice(1), [
+  const entries = withoutTime(await list()).slice(1);
+  const rotated = entries[2].at(-1) as { token_key: string };
+  assert.match(rotated.token_key, /^[\w-]{12}$/);
+  assert.deepEqual(entries, [
     [2, 'ana.quispe', 'keys.imported', fingerprint, { as: 'tenant' }],
     [3, 'ana.quispe', 'keys.removed', fingerprint, {}],
-    [4, 'ana.quispe', 'keys.rotated', cellName, { kek_version: 2, key_version: 2, resealed: 0 }],
+    [
+      4,
+      'ana.quispe',
+      'keys.rotated',
+      cellName,
+      { kek_version: 2, key_version: 2, resealed: 0, token_key: rotated.token_key, token_keys_kept: 1 },
+    ],
     [5, 'ana.quispe', 'migration.started', migration, { kind: 'full' }],
     [6, login, 'migration.refused', migration.replace(/\d+$/, '2'), { code: 'not_openpgp' }],
   ]);

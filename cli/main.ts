@@ -9,6 +9,7 @@ enableCompileCache();
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   demo: async () => (await import('./commands/demo.ts')).demoCommand(),
   tenant: async () => (await import('./commands/tenant.ts')).tenantCommand(),
+  client: async () => (await import('./commands/client.ts')).clientCommand(),
   keys: async () => (await import('./commands/keys.ts')).keysCommand(),
   portfolio: async () => (await import('./commands/portfolio.ts')).portfolioCommand(),
   migrate: async () => (await import('./commands/migrate.ts')).migrateCommand(),

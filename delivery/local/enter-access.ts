@@ -52,7 +52,7 @@ export function enterAccess(cell: Cell, { issuer, onTrouble }: EnterAccessOption
     answerTokens: tokenEndpoint({
       issuer,
       tokenKeys: rereadTokenKeys(cell, onTrouble),
-      findClient: (clientId) => recent.find(clientId),
+      findClient: (clientId, isFresh) => recent.find(clientId, isFresh),
       codeOfSecret: (clientId, secret) => keys.codeOfSecret(clientId, secret),
       onTrouble,
     }),

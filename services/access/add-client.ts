@@ -1,11 +1,11 @@
 import type { Tx } from '#runtime/database/database.ts';
+import { Refusal } from '#runtime/refusal.ts';
 import type { AccessKeys } from './access-keys.ts';
 import { administer, type AccessParts } from './administer.ts';
 import { newClientId } from './client-id.ts';
 import { hintOf, newClientSecret } from './client-secret.ts';
-import { accessRefusal } from './refuse.ts';
 import { checkScopes } from './scopes.ts';
-import type { NewSecret } from './service.ts';
+import type { AccessCode, NewSecret } from './service.ts';
 import { insertSecret } from './store.ts';
 
 /** What a new client is made of. */
@@ -41,11 +41,10 @@ const LONG_NUMBER = /\d(?:[ ._-]?\d){9}/;
 /** The refusal does not repeat the name: it may be a card number or a secret that was put in the wrong place. */
 function checkName(text: string): string {
   if (NAME.test(text) && !LONG_NUMBER.test(text)) return text;
-  throw accessRefusal(
-    'bad_client_name',
-    'This cannot be the name of a client.',
-    "Use 1 to 64 letters, digits, spaces and . _ @ + & ( ) ' / -, for instance Back office; no long numbers.",
-  );
+  throw new Refusal<AccessCode>('bad_client_name', 'This cannot be the name of a client.', {
+    advice:
+      "Use 1 to 64 letters, digits, spaces and . _ @ + & ( ) ' / -, for instance Back office; no long numbers.",
+  });
 }
 
 /** Additions take turns, so that the bound holds and a name is looked for while nobody else adds it. */
@@ -56,15 +55,17 @@ async function checkRoom(tx: Tx, name: string): Promise<void> {
     select count(*) as clients, min(client_id) filter (where lower(name) = lower(${name})) as taken
       from access.clients where revoked_at is null`;
   if (taken !== null)
-    throw accessRefusal(
+    throw new Refusal<AccessCode>(
       'client_name_taken',
       `${JSON.stringify(name)} is the name of client ${taken}.`,
-      `Give it a new secret with relevo client renew ${taken}, revoke it, or choose another name.`,
+      {
+        advice: `Give it a new secret with relevo client renew ${taken}, revoke it, or choose another name.`,
+      },
     );
   if (clients >= CLIENTS_MAX)
-    throw accessRefusal(
+    throw new Refusal<AccessCode>(
       'too_many_clients',
       `The cell has ${clients} clients, which is as many as it may have.`,
-      'Revoke those that are not used any more: relevo client list shows them.',
+      { advice: 'Revoke those that are not used any more: relevo client list shows them.' },
     );
 }

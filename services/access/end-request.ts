@@ -1,8 +1,8 @@
 import type { Tx } from '#runtime/database/database.ts';
+import { Refusal } from '#runtime/refusal.ts';
 import type { AccessKeys } from './access-keys.ts';
-import { accessRefusal } from './refuse.ts';
 import { nameCode } from './request-codes.ts';
-import type { HeldRequest } from './service.ts';
+import type { AccessCode, HeldRequest } from './service.ts';
 
 export const BODY_BYTES_MAX = 64 * 1024;
 
@@ -24,11 +24,11 @@ export const endRequest =
     const kept = await db.run`
       update access.requests
          set status = coalesce(status, ${status}), sealed_answer = case when status is null then ${sealed}::bytea else sealed_answer end
-       where request_code = ${name} and epoch = ${epoch}`;
+       where request_code = ${name} and epoch = ${epoch} and content_code is not null`;
     if (kept === 1) return { isBodyKept };
-    throw accessRefusal(
+    throw new Refusal<AccessCode>(
       'request_taken_over',
       'The request took longer than it was leased for; another process works on it or has answered it.',
-      'Repeat it with the same idempotency key to get the answer that holds.',
+      { advice: 'Repeat it with the same idempotency key to get the answer that holds.' },
     );
   };

@@ -42,10 +42,10 @@ export class RecentClients {
     this.#clock = options.clock ?? (() => performance.now());
   }
 
-  /** Not even looked for where the id has a form that no cell gives. */
-  async find(clientId: string): Promise<FoundClient | null> {
+  /** Not even looked for where the id has a form that no cell gives. `isFresh`: as it is now. */
+  async find(clientId: string, isFresh = false): Promise<FoundClient | null> {
     if (!isClientId(clientId)) return null;
-    const known = this.#entries.get(clientId);
+    const known = isFresh ? undefined : this.#entries.get(clientId);
     if (known && this.#clock() - known.askedAt < this.#msMax) return known.answer;
     return this.#ask(clientId);
   }

@@ -1,9 +1,9 @@
 import type { Tx } from '#runtime/database/database.ts';
+import { Refusal } from '#runtime/refusal.ts';
 import type { AccessKeys } from './access-keys.ts';
 import { administer, type AccessParts } from './administer.ts';
 import { hintOf, newClientSecret } from './client-secret.ts';
-import { accessRefusal } from './refuse.ts';
-import type { NewSecret } from './service.ts';
+import type { AccessCode, NewSecret } from './service.ts';
 import { insertSecret, lockClient } from './store.ts';
 
 const OVERLAP_SECONDS_MAX = 30 * 24 * 3600;
@@ -22,10 +22,10 @@ export const renewSecret =
     return administer(parts, actor, async (tx, tell) => {
       const { name, scopes, revokedAt } = await lockClient(tx, clientId);
       if (revokedAt)
-        throw accessRefusal(
+        throw new Refusal<AccessCode>(
           'client_revoked',
           `Client ${clientId} was revoked and gets no secret any more.`,
-          'Add another client with relevo client add.',
+          { advice: 'Add another client with relevo client add.' },
         );
       const othersValidUntil = await endOthers(tx, clientId, overlapSeconds);
       await checkCount(tx, clientId);
@@ -39,11 +39,9 @@ export const renewSecret =
 
 function checkOverlap(seconds: number): void {
   if (Number.isInteger(seconds) && seconds >= 0 && seconds <= OVERLAP_SECONDS_MAX) return;
-  throw accessRefusal(
-    'bad_overlap',
-    'The overlap is not a time from 0 to 30 days.',
-    'Give it like --overlap 24h, or --overlap 0 where the older secret has leaked.',
-  );
+  throw new Refusal<AccessCode>('bad_overlap', 'The overlap is not a time from 0 to 30 days.', {
+    advice: 'Give it like --overlap 24h, or --overlap 0 where the older secret has leaked.',
+  });
 }
 
 /** Gives the others their end, and an earlier one where they had a later; those that are over go. */
@@ -61,9 +59,9 @@ async function checkCount(tx: Tx, clientId: string): Promise<void> {
   const [{ others }] = await tx.rows<{ others: bigint }>`
     select count(*) as others from access.secrets where client_id = ${clientId}`;
   if (others < SECRETS_MAX) return;
-  throw accessRefusal(
+  throw new Refusal<AccessCode>(
     'too_many_secrets',
     `Client ${clientId} has ${others} valid secrets, which is as many as it may have.`,
-    'Wait until one of them ends, or end them all with --overlap 0.',
+    { advice: 'Wait until one of them ends, or end them all with --overlap 0.' },
   );
 }

@@ -1,16 +1,19 @@
+import { Refusal } from '#runtime/refusal.ts';
 import type { AccessKeys } from './access-keys.ts';
-import { accessRefusal } from './refuse.ts';
-import type { RequestName, RequestToBegin } from './service.ts';
+import type { AccessCode, RequestName, RequestToBegin } from './service.ts';
 
 const KEY = /^[\x21-\x7e]{1,255}$/;
 
 /** What a request is found by. Keys of two clients never meet, whatever they are. */
 export function nameCode(keys: AccessKeys, { clientId, key }: RequestName): Buffer {
   if (!KEY.test(key))
-    throw accessRefusal(
+    throw new Refusal<AccessCode>(
       'bad_idempotency_key',
       'The idempotency key is not 1 to 255 visible ASCII characters.',
-      'Send a new random UUID for each thing that you want done, and the same one again when you repeat it.',
+      {
+        advice:
+          'Send a new random UUID for each thing that you want done, and the same one again when you repeat it.',
+      },
     );
   return keys.codeOfRequest('name', [clientId, key]);
 }

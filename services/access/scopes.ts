@@ -1,5 +1,6 @@
 import type { RoutedOperation } from '#declare/http.ts';
-import { accessRefusal } from './refuse.ts';
+import { Refusal } from '#runtime/refusal.ts';
+import type { AccessCode } from './service.ts';
 
 /** The scopes that a client can be given: those that public routes ask for. */
 export const knownScopes = (operations: readonly RoutedOperation[]): readonly string[] =>
@@ -10,13 +11,17 @@ export function checkScopes(scopes: readonly string[], known: readonly string[])
   const asked = [...new Set(scopes)].sort();
   const list = `Scopes are: ${known.join(', ')}.`;
   if (asked.length === 0)
-    throw accessRefusal('no_scopes', 'No scope is given, and a client without one could do nothing.', list);
+    throw new Refusal<AccessCode>(
+      'no_scopes',
+      'No scope is given, and a client without one could do nothing.',
+      { advice: list },
+    );
   const unknown = asked.filter((scope) => !known.includes(scope));
   if (unknown.length > 0)
-    throw accessRefusal(
+    throw new Refusal<AccessCode>(
       'unknown_scope',
       `No public operation asks for ${unknown.map((scope) => JSON.stringify(scope.slice(0, 64))).join(' or ')}.`,
-      list,
+      { advice: list },
     );
   return asked;
 }

@@ -1,5 +1,6 @@
 import type { Tx } from '#runtime/database/database.ts';
-import { accessRefusal } from './refuse.ts';
+import { Refusal } from '#runtime/refusal.ts';
+import type { AccessCode } from './service.ts';
 
 export interface LockedClient {
   readonly name: string;
@@ -12,10 +13,10 @@ export async function lockClient(tx: Tx, clientId: string): Promise<LockedClient
   const [client] = await tx.rows<LockedClient>`
     select name, scopes, revoked_at as "revokedAt" from access.clients where client_id = ${clientId} for update`;
   if (client) return client;
-  throw accessRefusal(
+  throw new Refusal<AccessCode>(
     'unknown_client',
     `The cell has no client ${JSON.stringify(clientId.slice(0, 80))}.`,
-    'relevo client list shows the clients of a cell.',
+    { advice: 'relevo client list shows the clients of a cell.' },
   );
 }
 

@@ -7,7 +7,7 @@ import { JWKS_PATH, METADATA_PATH, metadataOf, TOKEN_PATH } from './metadata.ts'
 import type { OAuthError } from './oauth-error.ts';
 import { privateJwk, type SigningKey, signingKey } from './signing-keys.ts';
 import type { TokenEndpointOptions } from './token-endpoint.ts';
-import { WrongSecrets } from './wrong-secrets.ts';
+import type { WrongSecrets } from './wrong-secrets.ts';
 
 export interface ProviderOptions extends Required<Omit<TokenEndpointOptions, 'tokenKeys'>> {
   readonly tokenKeys: readonly SigningKey[];
@@ -83,6 +83,7 @@ export function makeProvider(options: ProviderOptions): Provider {
   provider.use(async (ctx, next) => {
     if (ctx.path === METADATA_PATH) ctx.body = metadataOf(issuer);
     else await next();
+    if (!ctx.req.complete) ctx.set('connection', 'close'); // what is left of a body is read by nobody
     // Nobody asks for tokens from a page.
     for (const name of Object.keys(ctx.response.headers))
       if (name.startsWith('access-control-')) ctx.remove(name);
@@ -99,22 +100,11 @@ export function makeProvider(options: ProviderOptions): Provider {
 }
 
 /** Reads clients and stores nothing: tokens are complete by themselves. */
-function adapterOn({ findClient, onTrouble }: ProviderOptions) {
+function adapterOn(options: ProviderOptions) {
   const nothing = async () => undefined;
   const find = async (clientId: string) => {
-    let client: FoundClient | null;
-    try {
-      client = await findClient(clientId);
-    } catch (error) {
-      onTrouble(error);
-      throw refusal({
-        status: 503,
-        error: 'temporarily_unavailable',
-        description: 'Clients cannot be looked up at the moment.',
-        headers: { 'retry-after': '1' },
-      });
-    }
-    return client && !client.isRevoked ? metadataOfClient(client) : undefined;
+    const client = await lookUp(options, clientId, false);
+    return client ? metadataOfClient(client) : undefined;
   };
   return (kind: string) => ({
     upsert: nothing,
@@ -125,6 +115,27 @@ function adapterOn({ findClient, onTrouble }: ProviderOptions) {
     destroy: nothing,
     revokeByGrantId: nothing,
   });
+}
+
+/** Null for who is not here or is revoked; nobody is let in when the database cannot say. */
+async function lookUp(
+  { findClient, onTrouble }: ProviderOptions,
+  clientId: string,
+  isFresh: boolean,
+): Promise<FoundClient | null> {
+  let client: FoundClient | null;
+  try {
+    client = await findClient(clientId, isFresh);
+  } catch (error) {
+    onTrouble(error);
+    throw refusal({
+      status: 503,
+      error: 'temporarily_unavailable',
+      description: 'clients cannot be looked up at the moment',
+      headers: { 'retry-after': '1' },
+    });
+  }
+  return client && !client.isRevoked ? client : null;
 }
 
 const metadataOfClient = ({ clientId, scopes, secretCodes }: FoundClient): ClientMetadata & Ours => ({
@@ -145,17 +156,16 @@ function grantScopes(ctx: KoaContextWithOIDC, { granted_scopes: granted }: Ours)
   return granted.join(' ');
 }
 
+/** A secret that fits nothing is looked at again with the client as it is now: it may have been renewed a second ago. */
 async function isSecretOf(
   clientId: string,
   { secret_codes: codes }: Ours,
   secret: string,
-  { codeOfSecret, wrongSecrets }: ProviderOptions,
+  options: ProviderOptions,
 ): Promise<boolean> {
-  const sent = codeOfSecret(clientId, secret);
-  // Each is compared, so that the time does not tell which one was right.
-  const isRight = codes.map((code) => timingSafeEqual(sent, Buffer.from(code, 'base64'))).includes(true);
-  if (isRight) return true;
-  const seconds = await wrongSecrets.count(clientId);
+  const sent = options.codeOfSecret(clientId, secret);
+  if (isAmong(codes, sent)) return true;
+  const seconds = await options.wrongSecrets.count(clientId);
   if (seconds > 0)
     throw refusal({
       status: 429,
@@ -163,13 +173,18 @@ async function isSecretOf(
       description: `too many wrong secrets of this client; stop for ${seconds} s`,
       headers: { 'retry-after': String(seconds) },
     });
-  if (isClientSecret(secret)) return false;
-  throw refusal({
-    status: 401,
-    error: 'invalid_client',
-    description: 'this is no whole secret: a letter is wrong, missing or too many',
-  });
+  if (!isClientSecret(secret))
+    throw refusal({
+      status: 401,
+      error: 'invalid_client',
+      description: 'this is no whole secret: a letter is wrong, missing or too many',
+    });
+  return isAmong((await lookUp(options, clientId, true))?.secretCodes ?? [], sent);
 }
+
+/** Each is compared, so that the time does not tell which one was right. */
+const isAmong = (codes: readonly string[], sent: Buffer): boolean =>
+  codes.map((code) => timingSafeEqual(sent, Buffer.from(code, 'base64'))).includes(true);
 
 /** An error that the library answers as ours; headers go to the request that is being answered. */
 function refusal({ status, error, description, headers = {} }: OAuthError): errors.OIDCProviderError {

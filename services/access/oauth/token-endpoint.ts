@@ -11,10 +11,12 @@ export interface TokenEndpointOptions {
   readonly audience?: string;
   /** Newest last. As a function, it is asked before every answer: keys are rotated while a process runs. */
   readonly tokenKeys: readonly SigningKey[] | (() => readonly SigningKey[] | Promise<readonly SigningKey[]>);
-  /** May be some seconds old. */
-  readonly findClient: (clientId: string) => Promise<FoundClient | null>;
+  /** May be some seconds old, unless it is asked for as it is now. */
+  readonly findClient: (clientId: string, isFresh: boolean) => Promise<FoundClient | null>;
   readonly codeOfSecret: (clientId: string, secret: string) => Buffer;
   readonly ttlSeconds?: number;
+  /** How long a request may take, its body included. */
+  readonly requestMsMax?: number;
   /** The time that stands in tokens. */
   readonly now?: () => Date;
   /** Told of what is nobody's mistake. The error holds no secret of a client. */
@@ -31,6 +33,7 @@ const METHODS: ReadonlyMap<string, readonly string[]> = new Map([
 export const isTokenEndpoint = (path: string): boolean => METHODS.has(path);
 
 const TTL_SECONDS = 300;
+const REQUEST_MS_MAX = 10_000;
 /** A token request has some hundred bytes. The library stops reading at 56 KB, where no length is announced. */
 const BODY_BYTES_MAX = 8 * 1024;
 
@@ -44,17 +47,20 @@ export function tokenEndpoint(options: TokenEndpointOptions): RequestListener {
   const { pathname, search } = new URL(options.issuer);
   if (pathname !== '/' || search || options.issuer.endsWith('/'))
     throw new Error('an issuer is scheme, host and port, and nothing after them');
-  const onTrouble = options.onTrouble ?? (() => {});
+  const { onTrouble = () => {}, requestMsMax = REQUEST_MS_MAX } = options;
   const current = currentProvider({
     ...options,
     audience: options.audience ?? options.issuer,
     ttlSeconds: options.ttlSeconds ?? TTL_SECONDS,
+    requestMsMax,
     now: options.now ?? (() => new Date()),
     onTrouble,
   });
   const answer = async (request: IncomingMessage, response: ServerResponse) => {
     const refused = refuse(request);
     if (refused) return send(response, refused);
+    const late = setTimeout(() => send(response, TOO_LATE), requestMsMax);
+    response.once('close', () => clearTimeout(late));
     try {
       (await current())(request, response);
     } catch (error) {
@@ -132,8 +138,15 @@ function refuse({ method = '', url = '', headers }: IncomingMessage): OAuthError
   return null;
 }
 
+const TOO_LATE: OAuthError = {
+  status: 408,
+  error: 'invalid_request',
+  description: 'the request took too long; send it again',
+};
+
 /** The body of the request may not have been read: the connection ends with the answer. */
 function send(response: ServerResponse, refused: OAuthError): void {
+  if (response.headersSent) return;
   const body = JSON.stringify(bodyOf(refused));
   response
     .writeHead(refused.status, {
