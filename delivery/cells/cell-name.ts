@@ -13,8 +13,10 @@ const TENANT = /^[a-z][a-z0-9-]{0,22}[a-z0-9]$/;
 
 export const cellText = ({ tenant, environment }: CellName): string => `${tenant}/${environment}`;
 
+export const isTenant = (text: string): boolean => TENANT.test(text);
+
 export function parseTenant(text: string): string {
-  if (TENANT.test(text)) return text;
+  if (isTenant(text)) return text;
   throw new Refusal('bad_tenant_name', `"${text}" cannot name a tenant.`, {
     advice: 'Use 2 to 24 of a-z, 0-9 and "-", beginning with a letter and not ending with "-".',
   });

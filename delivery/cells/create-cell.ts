@@ -88,22 +88,26 @@ async function takeTurn(client: pg.Client, name: CellName): Promise<void> {
 
 interface Here {
   readonly hasDatabase: boolean;
-  /** Those of the cell's roles that are there, without the cell's prefix. */
-  readonly roles: ReadonlySet<string>;
+  /** Those of the cell's roles that are there, without the cell's prefix, with the powers that they should not have. */
+  readonly roles: ReadonlyMap<string, readonly string[]>;
 }
 
 async function lookAround(client: pg.Client, name: CellName): Promise<Here> {
-  const { rows } = await client.query<{ name: string; is_database: boolean }>(
-    `select datname as name, true as is_database from pg_database where datname = $1
-      union all
-     select rolname, false from pg_roles where rolname = any($2)`,
-    [databaseName(name), CELL_ROLES.map((role) => roleName(name, role))],
+  const { rowCount } = await client.query('select from pg_database where datname = $1', [databaseName(name)]);
+  const { rows } = await client.query<{ name: string; powers: string[] }>(
+    `select rolname as name, array_remove(array[
+              case when rolsuper then 'nosuperuser' end, case when rolcreatedb then 'nocreatedb' end,
+              case when rolcreaterole then 'nocreaterole' end, case when rolreplication then 'noreplication' end,
+              case when rolbypassrls then 'nobypassrls' end], null) as powers
+       from pg_roles where rolname = any($1)`,
+    [CELL_ROLES.map((role) => roleName(name, role))],
   );
-  const found = new Set(rows.filter((row) => !row.is_database).map((row) => row.name));
-  return {
-    hasDatabase: rows.some((row) => row.is_database),
-    roles: new Set(CELL_ROLES.filter((role) => found.has(roleName(name, role)))),
-  };
+  const found = new Map(rows.map((row) => [row.name, row.powers]));
+  const roles = CELL_ROLES.flatMap((role) => {
+    const powers = found.get(roleName(name, role));
+    return powers ? [[role, powers] as const] : [];
+  });
+  return { hasDatabase: rowCount === 1, roles: new Map(roles) };
 }
 
 const fileMissing = (home: string, name: CellName): Refusal =>
@@ -130,11 +134,12 @@ async function createRoles(
     );
   const statements = CELL_ROLES.flatMap((role) => {
     const quoted = `"${roleName(name, role)}"`;
-    const isNew = !roles.has(role);
+    const powers = roles.get(role);
     const terms =
-      `${isNew ? 'create' : 'alter'} role ${quoted} login nosuperuser nocreatedb nocreaterole noinherit ` +
-      `connection limit 250 password ${pg.escapeLiteral(file.passwords[role])}`;
-    return isNew ? [terms, `comment on role ${quoted} is ${pg.escapeLiteral(mark)}`] : [terms];
+      `${powers ? 'alter' : 'create'} role ${quoted} login noinherit connection limit 250 ` +
+      // A new role has no power that it is not given. To take one away, whoever makes cells needs to have it.
+      `password ${pg.escapeLiteral(file.passwords[role])} ${(powers ?? []).join(' ')}`;
+    return powers ? [terms] : [terms, `comment on role ${quoted} is ${pg.escapeLiteral(mark)}`];
   });
   await client.query(statements.join(';\n'));
 }
