@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { domainToASCII } from 'node:url';
 import { Refusal } from '#runtime/refusal.ts';
+import { mayHoldCardNumber } from '#services/audit/card-number.ts';
 
 const HOST_LENGTH_MAX = 253;
 /** The longest name that is put before a domain, with its dot: `production.`. */
@@ -8,7 +9,10 @@ const ENVIRONMENT_LENGTH_MAX = 11;
 const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
 /** What is wrong with a host name, in words that follow it in a sentence, and what would be right; null if it is one. */
-export function hostProblem(text: string, lengthMax = HOST_LENGTH_MAX): { what: string; advice: string } | null {
+export function hostProblem(
+  text: string,
+  lengthMax = HOST_LENGTH_MAX,
+): { what: string; advice: string } | null {
   const plain = 'Write the name alone, for instance quipu.example.';
   if (text === '') return { what: 'is empty', advice: plain };
   if (text.length > lengthMax)
@@ -16,17 +20,30 @@ export function hostProblem(text: string, lengthMax = HOST_LENGTH_MAX): { what: 
   if (text.includes('://') || /[/?#\\@]/.test(text))
     return { what: 'is an address and no host name', advice: plain };
   if (isIP(text.replace(/^\[(.*)\]$/, '$1')))
-    return { what: 'is an IP address', advice: 'A certificate and a cell need a name; write one, for instance quipu.example.' };
-  if (text.includes(':')) return { what: 'has a port', advice: 'Leave the port out: the gateway has one for all hosts.' };
+    return {
+      what: 'is an IP address',
+      advice: 'A certificate and a cell need a name; write one, for instance quipu.example.',
+    };
+  if (text.includes(':'))
+    return { what: 'has a port', advice: 'Leave the port out: the gateway has one for all hosts.' };
   if (text.includes('*'))
-    return { what: 'is a wildcard', advice: 'Write the domain alone: each environment gets a host below it.' };
+    return {
+      what: 'is a wildcard',
+      advice: 'Write the domain alone: each environment gets a host below it.',
+    };
   if (text.endsWith('.')) return { what: 'ends with a dot', advice: 'Leave the last dot out.' };
   if (/[^\x21-\x7e]/.test(text)) return { what: 'has characters beyond ASCII', advice: inAscii(text) };
   if (text !== text.toLowerCase())
-    return { what: 'has capital letters', advice: `Write ${text.toLowerCase()}: host names are kept in lower case.` };
+    return {
+      what: 'has capital letters',
+      advice: `Write ${text.toLowerCase()}: host names are kept in lower case.`,
+    };
   const labels = text.split('.');
   if (labels.length < 2)
-    return { what: 'is a single label', advice: 'Write at least two, for instance quipu.example or quipu.localhost.' };
+    return {
+      what: 'is a single label',
+      advice: 'Write at least two, for instance quipu.example or quipu.localhost.',
+    };
   if (!labels.every((label) => LABEL.test(label)))
     return {
       what: 'is no host name',
@@ -34,7 +51,13 @@ export function hostProblem(text: string, lengthMax = HOST_LENGTH_MAX): { what: 
     };
   // What browsers would read as an IPv4 address (`10.1`, `0x7f.1`), and labels that only look like an IDN.
   if (domainToASCII(text) !== text || /^[0-9]/.test(labels.at(-1)!))
-    return { what: 'is read otherwise by browsers', advice: 'Choose a name whose last label begins with a letter.' };
+    return {
+      what: 'is read otherwise by browsers',
+      advice: 'Choose a name whose last label begins with a letter.',
+    };
+  // Hosts stand in the audit trail, which takes nothing that may be a card number.
+  if (mayHoldCardNumber(text))
+    return { what: 'may hold a card number', advice: 'Choose a name with fewer digits.' };
   return null;
 }
 
@@ -66,4 +89,5 @@ export const shown = (text: string): string => {
 };
 
 /** Whether a name is the domain itself or lies below it. */
-export const isWithin = (host: string, domain: string): boolean => host === domain || host.endsWith(`.${domain}`);
+export const isWithin = (host: string, domain: string): boolean =>
+  host === domain || host.endsWith(`.${domain}`);

@@ -33,10 +33,14 @@ export async function withPlatformLock<T>(
     });
   } catch (error) {
     if (isMine || !(error instanceof ServerError) || error.code !== 'lock_timeout') throw error;
-    throw new Refusal('platform_busy', `Another command changes the tenants of ${home}. ${firstLine(error)}`, {
-      advice: 'Wait for it to end, then run this one again.',
-      cause: error,
-    });
+    throw new Refusal(
+      'platform_busy',
+      `Another command changes the tenants of ${home}. ${firstLine(error)}`,
+      {
+        advice: 'Wait for it to end, then run this one again.',
+        cause: error,
+      },
+    );
   }
 }
 

@@ -1,7 +1,14 @@
 import type pg from 'pg';
 import { type CellName, roleName } from './cell-name.ts';
 import { CELL_ROLES } from './cell-roles.ts';
-import { compareGrants, declaredGrants, type Grant, type ObjectKind, type Relation, type RightsDrift } from './rights.ts';
+import {
+  compareGrants,
+  declaredGrants,
+  type Grant,
+  type ObjectKind,
+  type Relation,
+  type RightsDrift,
+} from './rights.ts';
 
 const OURS = `nspname not in ('pg_catalog', 'information_schema') and nspname !~ '^pg_(toast|temp)'`;
 

@@ -68,8 +68,7 @@ export async function readTenants(home: string): Promise<KnownTenant[]> {
 export async function readPlatform(home: string): Promise<TenantFile[]> {
   return (await readTenants(home)).map(({ terms, cells }) => {
     const ready = Object.entries(terms.environments).filter(
-      ([name]) =>
-        cells.includes(name as Environment) && !(terms.making ?? []).includes(name as Environment),
+      ([name]) => cells.includes(name as Environment) && !(terms.making ?? []).includes(name as Environment),
     );
     return { ...terms, environments: Object.fromEntries(ready) };
   });

@@ -45,8 +45,12 @@ export function grants(cell: CellName): string {
   return [
     ...services
       .filter(({ appendOnly }) => appendOnly)
-      .map(({ name }) => `revoke update, delete, truncate on all tables in schema ${name} from ${role(name)}`),
-    ...RIGHTS.map((right) => `grant ${right.privileges.join(', ')} on ${object(right)} to ${role(right.role)}`),
+      .map(
+        ({ name }) => `revoke update, delete, truncate on all tables in schema ${name} from ${role(name)}`,
+      ),
+    ...RIGHTS.map(
+      (right) => `grant ${right.privileges.join(', ')} on ${object(right)} to ${role(right.role)}`,
+    ),
     ...CELL_ROLES.map((name) => `alter role ${role(name)} set search_path = ''`),
   ].join(';\n');
 }

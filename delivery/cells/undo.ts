@@ -16,7 +16,13 @@ export class Undo {
       try {
         await step.takeBack();
       } catch {
-        return [step.what, ...this.#steps.splice(0).reverse().map(({ what }) => what)];
+        return [
+          step.what,
+          ...this.#steps
+            .splice(0)
+            .reverse()
+            .map(({ what }) => what),
+        ];
       }
     return [];
   }

@@ -1,5 +1,6 @@
 import { rm, rmdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import pg from 'pg';
 import { crashPoint } from '#runtime/crash-point.ts';
 import type { Server } from '#runtime/postgres/server.ts';
@@ -90,7 +91,7 @@ function withEnvironments(file: TenantFile | null, tenant: string, wanted: Wante
   return { ...file, environments: { ...file.environments, ...Object.fromEntries(more) } };
 }
 
-interface Making {
+export interface Making {
   readonly operator: string;
   /** Those to look after; without it all of the tenant. */
   readonly environments?: readonly Environment[];
@@ -166,7 +167,7 @@ async function declareTenant(
   const { making: _, ...terms } = target;
   const file: TenantFile = making.length > 0 ? { ...terms, making } : terms;
   const before = await readTenantFile(home, target.tenant);
-  if (before && isSame(before, file)) return;
+  if (isDeepStrictEqual(before, file)) return;
   const path = tenantFilePath(home, target.tenant);
   undo.add('its tenant file', async () => {
     if (before) return writeTenantFile(home, before);
@@ -176,9 +177,6 @@ async function declareTenant(
   });
   await writeTenantFile(home, file);
 }
-
-/** Files are written by us, with their members in the same order. */
-const isSame = (a: TenantFile, b: TenantFile): boolean => JSON.stringify(a) === JSON.stringify(b);
 
 interface MadeCell {
   readonly name: CellName;
