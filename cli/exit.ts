@@ -8,4 +8,6 @@ export const EXIT = {
   refused: 2,
   /** Done, but dead letters wait. */
   deadLetters: 3,
+  /** There is something to change: what was declared and what is here differ. */
+  differs: 4,
 } as const;

@@ -10,6 +10,9 @@ interface Failure {
   readonly advice?: string;
 }
 
+/** Told in the same form, and nobody refused anything: something outside failed. */
+const NO_REFUSALS = ['interrupted', 'tenant_not_added', 'tenant_half_added'];
+
 /** Tells of an error in the command's own language and answers the exit status. */
 export function reportFailure(error: unknown, json: boolean): number {
   const failure = describe(error);
@@ -19,7 +22,7 @@ export function reportFailure(error: unknown, json: boolean): number {
     if (failure.advice) process.stderr.write(`  ${failure.advice}\n`);
     process.stderr.write(pc.dim(`  (${failure.code})\n`));
   }
-  return error instanceof Refusal && error.code !== 'interrupted' ? EXIT.refused : EXIT.failed;
+  return error instanceof Refusal && !NO_REFUSALS.includes(error.code) ? EXIT.refused : EXIT.failed;
 }
 
 function describe(error: unknown): Failure {

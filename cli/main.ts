@@ -8,6 +8,8 @@ enableCompileCache();
 /** Where each command lives. Only the one that is called is loaded: a worker has no use for the others. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   demo: async () => (await import('./commands/demo.ts')).demoCommand(),
+  plan: async () => (await import('./commands/plan.ts')).planCommand(),
+  apply: async () => (await import('./commands/apply.ts')).applyCommand(),
   tenant: async () => (await import('./commands/tenant.ts')).tenantCommand(),
   client: async () => (await import('./commands/client.ts')).clientCommand(),
   keys: async () => (await import('./commands/keys.ts')).keysCommand(),
@@ -46,7 +48,8 @@ Start here:
   $ ./relevo portfolio validate FILE --cell andina/production
   $ ./relevo migrate start FILE --cell andina/production --wait
 
-Exit status: 0 done and reconciled; 2 refused or not understood; 3 done, but dead letters wait; 1 anything else.
+Exit status: 0 done and reconciled; 2 refused or not understood; 3 done, but dead letters wait;
+4 plan found something to change; 1 anything else.
 State is kept under RELEVO_HOME (default .relevo); RELEVO_DATABASE_URL names a PostgreSQL server of your own.`,
     );
   const names = only && only in COMMANDS ? [only] : Object.keys(COMMANDS);

@@ -11,3 +11,5 @@ export const wholeNumber =
     if (/^\d+$/.test(text) && value >= min && value <= max) return value;
     throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
   };
+
+export const PLATFORM_FILE = ['--file <file>', 'what is declared', 'platform.yaml'] as const;

@@ -40,11 +40,33 @@ export const MESSAGE_CRASH_POINTS = [
 ] as const;
 export type MessageCrashPoint = (typeof MESSAGE_CRASH_POINTS)[number];
 
+/** The same for a tenant on its way in: what is there when a run dies must not keep the next one from finishing. */
+export const ONBOARDING_CRASH_POINTS = [
+  'tenant:declared',
+  'cell:file-written',
+  'cell:roles-made',
+  'cell:database-made',
+  'cell:database-closed',
+  'cell:schemas-made',
+  'cell:data-keys-made',
+  'cell:trail-begun',
+  'cell:key-made',
+  'tenant:cells-made',
+  'tenant:in-service',
+] as const;
+export type OnboardingCrashPoint = (typeof ONBOARDING_CRASH_POINTS)[number];
+
+/** And for platform.yaml being applied to tenants that are here already. */
+export const APPLY_CRASH_POINTS = ['apply:told', 'apply:terms-written', 'apply:tenant-done'] as const;
+export type ApplyCrashPoint = (typeof APPLY_CRASH_POINTS)[number];
+
 /** `RELEVO_CRASH_AT=cards:imported#3`: the third time this process comes there. Set by the crash proof alone. */
 const [place, times] = (process.env['RELEVO_CRASH_AT'] ?? '').split('#');
 let left = Number(times ?? 1);
 
 /** Does nothing, unless this is the place and the time at which the crash proof wants this process to die. */
-export function crashPoint(here: CrashPoint | FlipCrashPoint | MessageCrashPoint): void {
+export function crashPoint(
+  here: CrashPoint | FlipCrashPoint | MessageCrashPoint | OnboardingCrashPoint | ApplyCrashPoint,
+): void {
   if (here === place && --left === 0) process.kill(process.pid, 'SIGKILL');
 }

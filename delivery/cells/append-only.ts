@@ -4,7 +4,7 @@ import type pg from 'pg';
  * What refuses a change to a row that was once written, whoever asks: a service's own role has no right to one, so
  * this is for the owner of the tables. A superuser can take the trigger away, and the hash chain tells of it.
  */
-const REFUSE_CHANGE = `
+export const REFUSE_CHANGE = `
   create or replace function cell.refuse_change() returns trigger language plpgsql as $$
   begin
     raise exception '%.% takes new rows and nothing else', tg_table_schema, tg_table_name

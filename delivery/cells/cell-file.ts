@@ -32,7 +32,7 @@ export interface CellFile {
 }
 
 const cellsFolder = (home: string) => join(home, 'cells');
-const pathOf = (home: string, { tenant, environment }: CellName) =>
+export const cellFilePath = (home: string, { tenant, environment }: CellName): string =>
   join(cellsFolder(home), tenant, `${environment}.json`);
 
 export const newKek = (version: number, now: Date): CellFile['keks'][number] => ({
@@ -73,15 +73,15 @@ export const keksOf = (file: CellFile): VersionedKey[] =>
 
 export const readCellFile = (home: string, name: CellName): Promise<CellFile | null> =>
   readJson(
-    pathOf(home, name),
+    cellFilePath(home, name),
     () =>
       new Refusal('cell_file_broken', `The cell file of ${cellText(name)} is not valid JSON.`, {
-        advice: `Restore ${pathOf(home, name)} from your backup; without it the cell's card data cannot be opened.`,
+        advice: `Restore ${cellFilePath(home, name)} from your backup; without it the cell's card data cannot be opened.`,
       }),
   );
 
 export const writeCellFile = (home: string, file: CellFile): Promise<void> =>
-  writeSecretJson(pathOf(home, file), file);
+  writeSecretJson(cellFilePath(home, file), file);
 
 export async function listCells(home: string): Promise<CellName[]> {
   const tenants = await readdir(cellsFolder(home)).catch((error: NodeJS.ErrnoException) => {

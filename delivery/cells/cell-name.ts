@@ -1,4 +1,5 @@
 import { Refusal } from '#runtime/refusal.ts';
+import { mayHoldCardNumber } from '#services/audit/card-number.ts';
 
 export const ENVIRONMENTS = ['demo', 'staging', 'production'] as const;
 export type Environment = (typeof ENVIRONMENTS)[number];
@@ -13,11 +14,21 @@ const TENANT = /^[a-z][a-z0-9-]{0,22}[a-z0-9]$/;
 
 export const cellText = ({ tenant, environment }: CellName): string => `${tenant}/${environment}`;
 
+export const isTenant = (text: string): boolean => TENANT.test(text);
+
+/** What to do about a name that no tenant can have; null for one that it can. */
+export function tenantProblem(text: string): string | null {
+  if (!isTenant(text))
+    return 'Use 2 to 24 of a-z, 0-9 and "-", beginning with a letter and not ending with "-".';
+  // Names stand in the audit trail, which takes nothing that may be a card number.
+  if (mayHoldCardNumber(text)) return 'Choose one with fewer digits: its number may be that of a card.';
+  return null;
+}
+
 export function parseTenant(text: string): string {
-  if (TENANT.test(text)) return text;
-  throw new Refusal('bad_tenant_name', `"${text}" cannot name a tenant.`, {
-    advice: 'Use 2 to 24 of a-z, 0-9 and "-", beginning with a letter and not ending with "-".',
-  });
+  const advice = tenantProblem(text);
+  if (!advice) return text;
+  throw new Refusal('bad_tenant_name', `"${text}" cannot name a tenant.`, { advice });
 }
 
 export function parseCellName(text: string): CellName {

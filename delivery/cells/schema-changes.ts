@@ -1,78 +1,99 @@
+import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import pg from 'pg';
+import type pg from 'pg';
 import { services } from '#services/all.ts';
-import { sealTables } from './append-only.ts';
-import { CELL_ROLES, VAULT_ROLES } from './cell-roles.ts';
-import { type CellName, roleName } from './cell-name.ts';
+import { REFUSE_CHANGE, sealTables } from './append-only.ts';
+import type { CellName } from './cell-name.ts';
+import { grants } from './rights.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
+const CELL_SCHEMA = join(root, 'delivery/cells/schema/cell.sql');
 
 /**
  * Brings a cell's database to the schemas of this release, and its roles to the rights that the declarations
  * give them. Runs as often as one likes; each change runs once, in a transaction with its check.
  */
-export async function applySchemaChanges(adminUrl: string, cell: CellName): Promise<void> {
-  const client = new pg.Client({ connectionString: adminUrl, application_name: 'relevo schema' });
-  await client.connect();
-  try {
-    await client.query('begin');
-    await client.query(`select pg_advisory_xact_lock(hashtext('relevo schema'))`);
-    await client.query(await readFile(join(root, 'delivery/cells/schema/cell.sql'), 'utf8'));
-    for (const { name, appendOnly } of services) {
-      await applyService(client, name);
-      if (appendOnly) await sealTables(client, name);
-    }
+export const applySchemaChanges = (client: pg.Client, cell: CellName): Promise<void> =>
+  inTransaction(client, async () => {
+    await applySchemas(client);
     await client.query(grants(cell));
+  });
+
+/** The same for a database that was copied from the release's template: its changes are as old as the cell. */
+export const takeOverSchemas = (client: pg.Client, cell: CellName): Promise<void> =>
+  inTransaction(client, async () => {
+    await client.query(`update cell.schema_changes set applied_at = now(); ${grants(cell)}`);
+  });
+
+/** The schemas without anybody's rights to them: what the cells of a release have in common. */
+export const makeSchemas = (client: pg.Client): Promise<void> =>
+  inTransaction(client, () => applySchemas(client));
+
+async function inTransaction(client: pg.Client, work: () => Promise<void>): Promise<void> {
+  await client.query('begin');
+  try {
+    await work();
     await client.query('commit');
-  } finally {
-    await client.end();
+  } catch (error) {
+    await client.query('rollback').catch(() => {}); // the first failure is the one to tell of
+    throw error;
   }
 }
 
-async function applyService(client: pg.Client, name: string): Promise<void> {
-  await client.query(`create schema if not exists ${name}`);
-  const folder = join(root, 'services', name, 'schema');
-  for (const change of (await readdir(folder)).sort()) {
-    const known = await client.query('select from cell.schema_changes where schema = $1 and change = $2', [
-      name,
-      change,
-    ]);
-    if (known.rowCount) continue;
-    await client.query(await readFile(join(folder, change, 'up.sql'), 'utf8'));
-    const broken = await client.query(await readFile(join(folder, change, 'check.sql'), 'utf8'));
-    if (broken.rowCount)
-      throw new Error(`schema change ${name}/${change} leaves ${String(broken.rows[0].broken)}`);
-    await client.query('insert into cell.schema_changes (schema, change) values ($1, $2)', [name, change]);
-  }
-}
-
-/**
- * Least privilege, from the declarations: a service writes its own schema and reads nothing else. One that only
- * appends may not even change what it wrote.
- */
-function grants(cell: CellName): string {
-  const role = (name: string) => `"${roleName(cell, name)}"`;
-  const statements = services.flatMap(({ name, appendOnly }) => [
-    `grant usage on schema ${name} to ${role(name)}`,
-    appendOnly
-      ? `revoke update, delete, truncate on all tables in schema ${name} from ${role(name)};
-         grant select, insert on all tables in schema ${name} to ${role(name)}`
-      : `grant select, insert, update, delete on all tables in schema ${name} to ${role(name)}`,
-    `grant usage on all sequences in schema ${name} to ${role(name)}`,
-  ]);
-  for (const name of VAULT_ROLES)
-    statements.push(
-      `grant usage on schema cell to ${role(name)}`,
-      `grant select on cell.data_keys, cell.openpgp_keys to ${role(name)}`,
-    );
-  statements.push(
-    `grant usage on schema cell to ${role('keys')}`,
-    `grant select, insert, update, delete on cell.data_keys, cell.openpgp_keys to ${role('keys')}`,
-    `grant usage on schema reporting to ${role('reporting')}`,
-    `grant select on all tables in schema reporting to ${role('reporting')}`,
-    ...CELL_ROLES.map((name) => `alter role ${role(name)} set search_path = ''`),
+async function applySchemas(client: pg.Client): Promise<void> {
+  await client.query(`select pg_advisory_xact_lock(hashtext('relevo schema'))`);
+  await client.query(await readFile(CELL_SCHEMA, 'utf8'));
+  const { rows } = await client.query<{ change: string }>(
+    `select schema || '/' || change as change from cell.schema_changes`,
   );
-  return statements.join(';\n');
+  const known = new Set(rows.map(({ change }) => change));
+  for (const { name, appendOnly } of services) {
+    await client.query(`create schema if not exists ${name}`);
+    for (const change of await changesOf(name))
+      if (!known.has(`${name}/${change}`)) await applyChange(client, name, change);
+    if (appendOnly) await sealTables(client, name);
+  }
+}
+
+async function applyChange(client: pg.Client, name: string, change: string): Promise<void> {
+  const folder = join(schemaFolder(name), change);
+  await client.query(await readFile(join(folder, 'up.sql'), 'utf8'));
+  const broken = await client.query(await readFile(join(folder, 'check.sql'), 'utf8'));
+  if (broken.rowCount)
+    throw new Error(`schema change ${name}/${change} leaves ${String(broken.rows[0].broken)}`);
+  await client.query('insert into cell.schema_changes (schema, change) values ($1, $2)', [name, change]);
+}
+
+const schemaFolder = (service: string): string => join(root, 'services', service, 'schema');
+const changesOf = async (service: string): Promise<string[]> => (await readdir(schemaFolder(service))).sort();
+
+/** Every change of this release, as `ledger/0002-live-movements`. */
+export async function releaseChanges(): Promise<string[]> {
+  const named = await Promise.all(
+    services.map(async ({ name }) => (await changesOf(name)).map((change) => `${name}/${change}`)),
+  );
+  return named.flat();
+}
+
+let digest: Promise<string> | undefined;
+
+/** Names the schemas of this release by all that makes them: equal digests, equal schemas. */
+export const schemaDigest = (): Promise<string> => (digest ??= digestOfRelease());
+
+async function digestOfRelease(): Promise<string> {
+  const hash = createHash('sha256');
+  const add = (text: string) => hash.update(`${Buffer.byteLength(text)} ${text}`);
+  add(await readFile(CELL_SCHEMA, 'utf8'));
+  add(REFUSE_CHANGE);
+  for (const { name, appendOnly = false } of services) {
+    add(`${name} ${appendOnly}`);
+    for (const change of await changesOf(name)) {
+      add(change);
+      for (const file of ['up.sql', 'check.sql'])
+        add(await readFile(join(schemaFolder(name), change, file), 'utf8'));
+    }
+  }
+  return hash.digest('hex').slice(0, 16);
 }

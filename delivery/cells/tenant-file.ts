@@ -33,6 +33,12 @@ export interface TenantFile {
   readonly kind: TenantKind;
   readonly domain: string;
   readonly environments: Readonly<Partial<Record<Environment, EnvironmentTerms>>>;
+  /** Cells that are being made, and not in service: whoever made them was cut short, or is at it. */
+  readonly making?: readonly Environment[];
+  /** How often the terms were changed since the tenant was added. */
+  readonly revision?: number;
+  /** When the tenant was added; not known of one that an earlier release added. */
+  readonly addedAt?: string;
 }
 
 export const DEFAULT_LIMITS: CellLimits = { clientRequestsPerSecond: 200, tenantRequestsPerSecond: 1_000 };
@@ -42,17 +48,39 @@ export const DEFAULT_SIZE: CellSize = { idleSeconds: 300, workers: 1 };
 export const defaultDomain = (tenant: string): string => `${tenant}.localhost`;
 export const defaultHost = (domain: string, environment: Environment): string => `${environment}.${domain}`;
 
-const pathOf = (home: string, tenant: string) => join(home, 'cells', tenant, 'tenant.json');
+export const tenantFilePath = (home: string, tenant: string): string =>
+  join(home, 'cells', tenant, 'tenant.json');
+
+export const defaultTerms = (domain: string, environment: Environment): EnvironmentTerms => ({
+  host: defaultHost(domain, environment),
+  limits: DEFAULT_LIMITS,
+  size: DEFAULT_SIZE,
+});
+
+/** What a tenant is that nobody has said more of: each environment below the domain, with the default terms. */
+export const defaultTenant = (
+  tenant: string,
+  environments: readonly Environment[],
+  { kind = 'issuer', domain = defaultDomain(tenant) }: { kind?: TenantKind; domain?: string } = {},
+): TenantFile => ({
+  format: 1,
+  tenant,
+  kind,
+  domain,
+  environments: Object.fromEntries(
+    environments.map((environment) => [environment, defaultTerms(domain, environment)]),
+  ),
+});
 
 /** Absent for a tenant that an earlier release has added. */
 export const readTenantFile = (home: string, tenant: string): Promise<TenantFile | null> =>
   readJson(
-    pathOf(home, tenant),
+    tenantFilePath(home, tenant),
     () =>
       new Refusal('tenant_file_broken', `The file of tenant ${tenant} is not valid JSON.`, {
-        advice: `Restore ${pathOf(home, tenant)} from your backup, or remove it and run: relevo tenant add ${tenant}`,
+        advice: `Restore ${tenantFilePath(home, tenant)} from your backup, or remove it and run: relevo tenant add ${tenant}`,
       }),
   );
 
 export const writeTenantFile = (home: string, file: TenantFile): Promise<void> =>
-  writeSecretJson(pathOf(home, file.tenant), file);
+  writeSecretJson(tenantFilePath(home, file.tenant), file);

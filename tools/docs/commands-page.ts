@@ -24,6 +24,7 @@ export async function commandsPage(): Promise<string> {
         [EXIT.done, 'done; where books are concerned they are closed'],
         [EXIT.refused, 'the file or the request was refused, or the command was not understood'],
         [EXIT.deadLetters, 'done, but dead letters wait; for `portfolio validate`: lines would be rejected'],
+        [EXIT.differs, 'for `plan`: what is declared and what is here differ'],
         [EXIT.failed, 'anything else'],
       ],
     ),

@@ -1,0 +1,19 @@
+import pg from 'pg';
+
+/** Does something on another database of the same server, with the same login. */
+export async function onDatabase<T>(
+  adminUrl: string,
+  database: string,
+  work: (client: pg.Client) => Promise<T>,
+): Promise<T> {
+  const url = new URL(adminUrl);
+  url.pathname = `/${encodeURIComponent(database)}`;
+  const client = new pg.Client({ connectionString: url.href, application_name: 'relevo cells' });
+  client.on('error', () => {}); // the pending call is told as well
+  try {
+    await client.connect();
+    return await work(client);
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
