@@ -6,7 +6,7 @@ import { defaultDomain, defaultHost, readTenantFile } from '#delivery/cells/tena
 import { openAccess, scopesOfRelease } from '#delivery/local/enter-access.ts';
 import { TOKEN_PATH } from '#services/access/oauth/metadata.ts';
 import type { access, ClientInfo, NewSecret } from '#services/access/service.ts';
-import { services } from '#services/all.ts';
+import { publicOperations } from '#services/public.ts';
 import { type Context, withCell, withContext } from '../context.ts';
 import { durationSeconds, durationText } from '../duration.ts';
 import { operatorName } from '../operator.ts';
@@ -156,10 +156,9 @@ function howToUse(address: string, { clientId, scopes }: NewSecret): string[] {
 
 /** A route that the client may call, rather one that changes nothing. */
 function firstRoute(scopes: readonly string[]): PublicRoute | undefined {
-  const routes = services
-    .flatMap(({ operations }) => Object.values(operations).flatMap(({ http }) => http ?? []))
-    .filter(({ scope }) => scopes.includes(scope));
-  return routes.find(({ method }) => method === 'GET') ?? routes[0];
+  const routes = publicOperations.map(({ http }) => http).filter(({ scope }) => scopes.includes(scope));
+  const reading = routes.filter(({ method }) => method === 'GET');
+  return reading.find(({ path }) => !path.includes(':')) ?? reading[0] ?? routes[0];
 }
 
 async function list(options: Options & { revoked?: boolean }): Promise<void> {

@@ -3,7 +3,6 @@ import { test } from 'node:test';
 import { openAudit } from '#delivery/cells/open-audit.ts';
 import { openCell } from '#delivery/cells/open-cell.ts';
 import { openAccess } from '#delivery/local/enter-access.ts';
-import { clientFor } from '#runtime/calls.ts';
 import { Refusal } from '#runtime/refusal.ts';
 import { testCell } from '#tools/testing/cell.ts';
 import { testServer } from '#tools/testing/server.ts';
@@ -166,7 +165,7 @@ test('an act that the audit trail cannot tell of does not take effect', async ()
     { db: cell.opened.connect('access', 1), audit: mute },
     { cell: cell.name, keys: new AccessKeys(Buffer.alloc(32)), knownScopes: ['cards:read'] },
   );
-  const silent = clientFor(served, 'operators');
+  const silent = cell.opened.calls.client(served, 'operators');
   const { clientId } = await add('Told');
   const before = await clients.listClients({ withRevoked: true });
   for (const act of [
