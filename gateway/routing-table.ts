@@ -1,6 +1,8 @@
 import type { JWK } from 'jose';
 import type { RoutedOperation } from '#declare/http.ts';
 
+export type { RoutedOperation };
+
 /** A process set of a cell that takes requests. There may be two: the release that serves, and the next one. */
 export interface Upstream {
   readonly cell: string;

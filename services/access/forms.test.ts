@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { ServiceDeclaration } from '#declare/service.ts';
-import { operation, service } from '#declare/service.ts';
+import type { RoutedOperation } from '#declare/http.ts';
 import { Refusal } from '#runtime/refusal.ts';
 import { mayHoldCardNumber } from '#services/audit/card-number.ts';
 import { runs } from '#tools/testing/seed.ts';

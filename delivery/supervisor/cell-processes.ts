@@ -1,0 +1,235 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { JWK } from 'jose';
+import type { Server } from '#runtime/postgres/server.ts';
+import { Refusal } from '#runtime/refusal.ts';
+import { type Handoff, PROCESS_ROLES } from '../cell-process/handoff.ts';
+import { type CellProcess, startCellProcess } from '../cell-process/start-cell-process.ts';
+import { cellFilePath, readCellFile } from '../cells/cell-file.ts';
+import { type CellName, databaseName, parseCellName, roleName } from '../cells/cell-name.ts';
+import type { AllSettings } from '../local/settings.ts';
+
+export interface NetworkPorts {
+  readonly port: number;
+  readonly httpPort: number;
+}
+
+interface Options {
+  readonly server: Server;
+  readonly home: string;
+  readonly settings: AllSettings;
+  readonly gatewayKey: JWK;
+  /** A file that is open for writing: where processes tell what goes wrong. */
+  readonly log: number;
+  /** `iss` and `aud` of a cell's tokens, and how long it may be idle. */
+  readonly termsOf: (cell: string) => { readonly issuer: string; readonly idleSeconds: number };
+  /** A cell listens for its network, the first time and after each restart. */
+  readonly onNetwork?: (cell: string, ports: NetworkPorts) => void;
+  /** A process has ended that nobody ended. */
+  readonly onLost?: (cell: string, status: number | null) => void;
+  /** Its process takes no more requests: the next one has it reached anew. */
+  readonly onResting?: (cell: string) => void;
+  /** Processes at once of cells that sleep when nobody asks; the one that woke first gives way. */
+  readonly awakeMax?: number;
+}
+
+/**
+ * The processes of cells. A cell with BIN ranges is kept: its process is there for the network all the time. Any other
+ *
+ *   sleeps   until a request wants to reach it
+ *   starts   and whoever wants to reach it waits for it
+ *   serves   until nobody has asked for a while, or it is lost
+ *   rests    answers what is under way, and ends; who wants to reach it meanwhile gets a new process
+ */
+export class CellProcesses {
+  readonly #options: Options;
+  readonly #cells = new Map<string, Running>();
+  #folder: Promise<string> | undefined;
+  #isStopping = false;
+  readonly #ending = new Set<Promise<unknown>>();
+
+  constructor(options: Options) {
+    this.#options = options;
+  }
+
+  /** How many processes serve. */
+  get awake(): number {
+    return this.#cells.size;
+  }
+
+  /** The socket of the cell's process, which is started if there is none. */
+  async reach(cell: string): Promise<string> {
+    const running = this.#cells.get(cell) ?? this.#wake(cell, null);
+    return running.socketPath;
+  }
+
+  /** Serves the network of a cell from now on, whatever becomes of its processes. */
+  keep(cell: string, ports: NetworkPorts): void {
+    const woken = this.#cells.get(cell);
+    if (woken?.network) return;
+    if (woken) this.#rest(cell, woken);
+    this.#wake(cell, ports);
+  }
+
+  isKept(cell: string): boolean {
+    return this.#cells.get(cell)?.network !== undefined && this.#cells.get(cell)?.network !== null;
+  }
+
+  /** Ends every process when it has answered what is under way. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    for (const [cell, running] of this.#cells) this.#rest(cell, running);
+    await Promise.all(this.#ending);
+    if (this.#folder) await rm(await this.#folder, { recursive: true, force: true });
+  }
+
+  #wake(cell: string, network: NetworkPorts | null): Running {
+    if (this.#isStopping) throw unavailable(cell, 'the platform is being stopped');
+    this.#makeRoom(network);
+    const starting = this.#start(cell, network);
+    const running: Running = {
+      network,
+      process: starting.then(({ process }) => process),
+      socketPath: starting.then(({ socketPath }) => socketPath),
+    };
+    running.socketPath.catch(() => {}); // whoever waits is told
+    this.#cells.set(cell, running);
+    void this.#watch(cell, running);
+    return running;
+  }
+
+  async #start(
+    cell: string,
+    network: NetworkPorts | null,
+  ): Promise<{ process: CellProcess; socketPath: string }> {
+    const handoff = await this.#handoff(cell, network);
+    const process = startCellProcess(handoff, {
+      log: this.#options.log,
+      readable: [cellFilePath(this.#options.home, parseCellName(cell))],
+      onIdle: () => {
+        const running = this.#cells.get(cell);
+        if (running && !running.network) this.#rest(cell, running);
+      },
+    });
+    const serving = await process.serving;
+    if (!serving) throw unavailable(cell, 'its process ended as soon as it was started');
+    if (serving.port !== null)
+      this.#options.onNetwork?.(cell, { port: serving.port, httpPort: serving.http_port ?? 0 });
+    return { process, socketPath: handoff.socketPath };
+  }
+
+  /** Follows a process to its end, and starts it again where it is kept. */
+  async #watch(cell: string, running: Running, waitMs = RESTART_MS): Promise<void> {
+    const startedAt = performance.now();
+    const status = await running.process.then(({ ended }) => ended).catch(() => null);
+    if (this.#cells.get(cell) !== running) return; // it was ended
+    this.#options.onLost?.(cell, status);
+    this.#options.onResting?.(cell);
+    if (!running.network) {
+      // Whoever asks has it started again; one that cannot start is not tried at every request.
+      setTimeout(() => this.#forget(cell, running), waitMs).unref();
+      return;
+    }
+    const lasted = performance.now() - startedAt;
+    setTimeout(
+      () => {
+        if (this.#isStopping || this.#cells.get(cell) !== running) return;
+        this.#cells.delete(cell);
+        const again = this.#wakeAgain(cell, running.network!, lasted > STEADY_MS ? RESTART_MS : waitMs * 2);
+        this.#cells.set(cell, again);
+      },
+      lasted > STEADY_MS ? RESTART_MS : waitMs,
+    ).unref();
+  }
+
+  #wakeAgain(cell: string, network: NetworkPorts, waitMs: number): Running {
+    const starting = this.#start(cell, network);
+    const running: Running = {
+      network,
+      process: starting.then(({ process }) => process),
+      socketPath: starting.then(({ socketPath }) => socketPath),
+    };
+    running.socketPath.catch(() => {});
+    void this.#watch(cell, running, Math.min(waitMs, RESTART_MS_MAX));
+    return running;
+  }
+
+  #forget(cell: string, running: Running): void {
+    if (this.#cells.get(cell) === running) this.#cells.delete(cell);
+  }
+
+  #rest(cell: string, running: Running): void {
+    this.#forget(cell, running);
+    this.#options.onResting?.(cell);
+    const ending = running.process.then((process) => process.stop()).catch(() => {});
+    this.#ending.add(ending);
+    void ending.then(() => this.#ending.delete(ending));
+  }
+
+  #makeRoom(network: NetworkPorts | null): void {
+    if (network) return;
+    const sleepers = [...this.#cells].filter(([, running]) => !running.network);
+    const [first] = sleepers;
+    if (first && sleepers.length >= (this.#options.awakeMax ?? AWAKE_MAX)) this.#rest(...first);
+  }
+
+  /** What the process of this cell may know, and nothing of any other. */
+  async #handoff(cell: string, network: NetworkPorts | null): Promise<Handoff> {
+    const { server, home, settings, gatewayKey, termsOf } = this.#options;
+    const name = parseCellName(cell);
+    const file = await readCellFile(home, name);
+    if (!file) throw unavailable(cell, 'its cell file is not here');
+    const missing = PROCESS_ROLES.filter((role) => !(role in file.passwords));
+    if (missing.length > 0)
+      throw unavailable(cell, `it was made by an earlier release: ${missing.join(', ')}`);
+    const passwords = Object.fromEntries(PROCESS_ROLES.map((role) => [role, file.passwords[role]]));
+    const id = randomBytes(6).toString('base64url');
+    return {
+      file: { ...file, passwords },
+      home,
+      urls: urlsOf(server, name, passwords),
+      settings: { ...settings, RELEVO_DATABASE_URL: null, RELEVO_KEY_PASSPHRASE: null },
+      process: `${name.tenant} ${name.environment} ${id}`,
+      socketPath: join(await this.#sockets(), `${id}.sock`),
+      gatewayKey,
+      ...termsOf(cell),
+      network,
+    };
+  }
+
+  /** Not in the home: the path of a socket has a hundred characters at most. */
+  #sockets(): Promise<string> {
+    return (this.#folder ??= mkdtemp(join(tmpdir(), 'relevo-')));
+  }
+}
+
+interface Running {
+  readonly network: NetworkPorts | null;
+  readonly process: Promise<CellProcess>;
+  readonly socketPath: Promise<string>;
+}
+
+const RESTART_MS = 500;
+const RESTART_MS_MAX = 30_000;
+/** Whoever lasted so long is started again at once. */
+const STEADY_MS = 60_000;
+const AWAKE_MAX = 32;
+
+const urlsOf = (
+  server: Server,
+  name: CellName,
+  passwords: Readonly<Record<string, string>>,
+): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(passwords).map(([role, password]) => [
+      role,
+      server.urlFor(databaseName(name), roleName(name, role), password),
+    ]),
+  );
+
+const unavailable = (cell: string, why: string): Refusal =>
+  new Refusal('cell_unavailable', `${cell} cannot be reached: ${why}.`, {
+    advice: `Look into logs/serving.log of the home, and run: relevo tenant add ${cell.split('/')[0]}`,
+  });
