@@ -1,6 +1,7 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { AccessEntry } from './access-log.ts';
-import type { Problem } from './problems.ts';
+import { hasBody, isSmall } from './body-length.ts';
+import type { Problem, ProblemCode } from './problems.ts';
 import { PROBLEM_TYPE, problemBody } from './problems.ts';
 import type { Cell, Endpoint } from './routes.ts';
 import { requestIdOf, type TraceContext, traceContext } from './trace-context.ts';
@@ -12,6 +13,14 @@ const LINGER_BYTES_MAX = 1_048_576;
 const LINGER_MS_MAX = 2_000;
 /** A year, and without the names below this one: they may be of somebody who serves them otherwise. */
 const HSTS = 'max-age=31536000';
+
+/** Where such a request ends is not sure, so nothing behind it on its connection is read as the next one. */
+const UNCLEAR: ReadonlySet<ProblemCode> = new Set([
+  'bad_http',
+  'bad_target',
+  'headers_too_large',
+  'too_slow',
+]);
 
 const rounded = (ms: number): number => Math.round(ms * 100) / 100;
 
@@ -58,10 +67,16 @@ export class Exchange {
     return this.response.writableEnded || this.response.destroyed;
   }
 
+  /** A body that is not here yet; what is left of a small one is thrown away and the connection kept. */
+  get #isStillComing(): boolean {
+    const { request, awaitsContinue } = this;
+    return hasBody(request) && !request.complete && (awaitsContinue || !isSmall(request));
+  }
+
   /** Writes status and headers. Whoever answers while a body is still coming ends the connection. */
   begin(status: number, headers: OutgoingHttpHeaders): void {
     const { response } = this;
-    if (!this.request.complete) response.shouldKeepAlive = false;
+    if (this.#isStillComing) response.shouldKeepAlive = false;
     response.writeHead(status, {
       'x-request-id': this.requestId,
       'strict-transport-security': HSTS,
@@ -75,10 +90,10 @@ export class Exchange {
   answer(status: number, headers: OutgoingHttpHeaders, body: string | Buffer): void {
     if (this.isAnswered || this.isOver) return;
     const bytes = typeof body === 'string' ? Buffer.from(body) : body;
-    const isComing = !this.request.complete && hasBody(this.request);
+    const isStillComing = this.#isStillComing;
     this.begin(status, { ...headers, 'content-length': bytes.length });
     this.bytesOut = bytes.length;
-    if (isComing && !this.awaitsContinue) this.#linger(bytes);
+    if (isStillComing && !this.awaitsContinue) this.#linger(bytes);
     else this.response.end(bytes);
   }
 
@@ -106,6 +121,7 @@ export class Exchange {
     if (this.isOver || this.#isRefused) return;
     this.#isRefused = true;
     this.code ??= problem.code;
+    if (UNCLEAR.has(problem.code)) this.response.shouldKeepAlive = false;
     // What has begun cannot be taken back; broken off, its client sees that it is not whole.
     if (this.isAnswered) return void this.response.destroy();
     const headers: OutgoingHttpHeaders = {
@@ -142,9 +158,6 @@ export class Exchange {
     };
   }
 }
-
-export const hasBody = ({ headers }: IncomingMessage): boolean =>
-  headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 
 const single = (value: string | string[] | undefined): string | undefined =>
   Array.isArray(value) ? undefined : value;

@@ -6,6 +6,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { AccessEntry } from './access-log.ts';
 import { answerBadHttp, faultOf } from './bad-http.ts';
+import { checkHttp } from './check-http.ts';
 import { Certificates, type HostCertificate, TLS_SETTINGS } from './certificates.ts';
 import { Exchange } from './exchange.ts';
 import { type CallerFacts, type Handling, handleRequest } from './handle-request.ts';
@@ -234,6 +235,9 @@ class Door implements Gateway {
   }
 
   #take(request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean): void {
+    const before = this.#exchanges.get(request.socket);
+    // The connection ends with the answer before: this one gets none.
+    if (before?.isAnswered && !before.response.shouldKeepAlive) return;
     const exchange = new Exchange(request, response, { at: this.#now(), awaitsContinue });
     this.#exchanges.set(request.socket, exchange);
     if (this.#isClosing) response.shouldKeepAlive = false;
@@ -241,6 +245,12 @@ class Door implements Gateway {
     request.on('error', () => undefined);
     response.on('error', () => undefined);
     response.once('close', () => this.#log(exchange.entry()));
+    try {
+      // At once: the parser may have the next request of the connection in its hands already.
+      checkHttp(request, this.#limits.headersMax);
+    } catch (error) {
+      return this.#fail(exchange, error);
+    }
     handleRequest(exchange, this.#handling).catch((error: unknown) => this.#fail(exchange, error));
   }
 
@@ -253,11 +263,16 @@ class Door implements Gateway {
 
   #refuseBadHttp(error: { code?: string }, socket: Duplex): void {
     const exchange = this.#exchanges.get(socket);
-    // In the middle of a request: its answer is the place to say so, and nothing may be written beside it.
-    if (exchange !== undefined && !exchange.response.destroyed && !exchange.response.writableFinished) {
+    if (exchange !== undefined && !exchange.request.complete) {
+      // In the middle of a request: its answer is the place to say so, and nothing may be written beside it.
       exchange.refuse(faultOf(error.code));
       exchange.response.end();
       return void setTimeout(() => socket.destroy(), LOOK_AFTER_SLOW_MS).unref();
+    }
+    if (exchange !== undefined && !exchange.response.closed) {
+      // Behind a request that is good: it gets its answer first, and the connection ends with it.
+      exchange.response.shouldKeepAlive = false;
+      return void exchange.response.once('close', () => socket.destroy());
     }
     const problem = answerBadHttp(error, socket);
     if (problem !== null) this.#log(unreadable(problem, this.#now()));

@@ -1,7 +1,6 @@
 import type { TLSSocket } from 'node:tls';
-import { checkHttp } from './check-http.ts';
+import { hasBody, isLongerThan, isSmall, WHOLE_BYTES_MAX } from './body-length.ts';
 import type { Exchange } from './exchange.ts';
-import { hasBody } from './exchange.ts';
 import { forward } from './forward.ts';
 import { hostNameOf } from './host-name.ts';
 import type { GatewayLimits } from './limits.ts';
@@ -11,7 +10,7 @@ import type { Rates } from './rates.ts';
 import { type Cell, type Endpoint, type Routes, TOKEN_PATH } from './routes.ts';
 import type { KnownTokens } from './tokens/known-tokens.ts';
 import { type Caller, tokenIn } from './tokens/verify-token.ts';
-import { passOn, takeWhole, tooLarge, WHOLE_BYTES_MAX } from './take-body.ts';
+import { passOn, takeWhole, tooLarge } from './take-body.ts';
 import type { Upstreams } from './upstreams.ts';
 
 export interface CallerFacts {
@@ -36,10 +35,9 @@ export interface Handling {
   readonly now: () => number;
 }
 
-/** The way of a request, in the order of the table of problems. */
+/** The way of a request that is good HTTP, in the order of the table of problems. */
 export async function handleRequest(exchange: Exchange, handling: Handling): Promise<void> {
   const { request } = exchange;
-  checkHttp(request, handling.limits.headersMax);
   const routes = handling.routes();
   const cell = (exchange.cell = cellOf(exchange, routes));
   const endpoint = (exchange.endpoint = endpointOf(exchange, routes));
@@ -106,7 +104,7 @@ const FORM_TYPE = /^application\/x-www-form-urlencoded(?: *; *charset="?utf-8"?)
 function checkBody({ request }: Exchange, endpoint: Endpoint, limits: GatewayLimits): void {
   const { headers } = request;
   const bytesMax = bytesMaxOf(endpoint, limits);
-  if (Number(headers['content-length'] ?? 0) > bytesMax) throw tooLarge(bytesMax);
+  if (isLongerThan(request, bytesMax)) throw tooLarge(bytesMax);
   const takesBody = endpoint.kind === 'operation' ? endpoint.http.body !== undefined : takesForm(endpoint);
   if (!takesBody && hasBody(request)) throw new Problem('body_not_taken');
   const [type, name] = takesForm(endpoint)
@@ -151,12 +149,10 @@ async function ask(exchange: Exchange, cell: Cell, endpoint: Endpoint, handling:
 }
 
 function takeBody(exchange: Exchange, endpoint: Endpoint, limits: GatewayLimits) {
-  const { headers } = exchange.request;
   const bounds = { bytesMax: bytesMaxOf(endpoint, limits), msMax: limits.bodyMsMax };
-  const isSmall =
-    headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) <= WHOLE_BYTES_MAX;
   // Strangers hold no connection of a cell while they send.
-  return isSmall || endpoint.kind === 'open' ? takeWhole(exchange, bounds) : passOn(exchange, bounds);
+  const isWhole = isSmall(exchange.request) || endpoint.kind === 'open';
+  return isWhole ? takeWhole(exchange, bounds) : passOn(exchange, bounds);
 }
 
 /** What of a client's request its cell gets to see. */

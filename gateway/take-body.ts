@@ -1,6 +1,6 @@
 import { PassThrough, type Readable, type TransformCallback } from 'node:stream';
+import { hasBody } from './body-length.ts';
 import type { Exchange } from './exchange.ts';
-import { hasBody } from './exchange.ts';
 import { Problem } from './problems.ts';
 
 /** The client went away; there is nobody to answer. */
@@ -15,12 +15,6 @@ interface BodyLimits {
   readonly bytesMax: number;
   readonly msMax: number;
 }
-
-/**
- * Bodies up to this size are here before the cell is asked, so that a slow sender holds none of its connections.
- * Larger ones are passed on as they come.
- */
-export const WHOLE_BYTES_MAX = 65_536;
 
 export const tooLarge = (bytesMax: number): Problem =>
   new Problem('body_too_large', { detail: `A body has ${bytesMax} bytes at most here.` });
