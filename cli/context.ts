@@ -1,5 +1,6 @@
 import { parseCellName } from '#delivery/cells/cell-name.ts';
 import { type Cell, openCell } from '#delivery/cells/open-cell.ts';
+import { touchCell } from '#delivery/cells/touched.ts';
 import { enterCell } from '#delivery/local/enter-cell.ts';
 import { type AllSettings, readAllSettings } from '#delivery/local/settings.ts';
 import { acquireServer, type Server } from '#runtime/postgres/server.ts';
@@ -39,6 +40,7 @@ export async function withCell<T>(
     return await work(cell);
   } finally {
     await cell.close();
+    await touchCell(cell.home, cell.name);
   }
 }
 

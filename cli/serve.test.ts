@@ -141,7 +141,12 @@ for (const place of OWN_PLACES)
   });
 
 test('up serves the cells that have ranges, and again when one has died', async (t) => {
-  const { child, ended, serving } = run(t, 'up --json', { RELEVO_ISO8583_PORT: '0', RELEVO_HTTP_PORT: '0' });
+  const { child, ended, serving } = run(t, 'up --json', {
+    RELEVO_ISO8583_PORT: '0',
+    RELEVO_HTTP_PORT: '0',
+    RELEVO_GATEWAY_PORT: '0',
+    RELEVO_GATEWAY_PLAIN_PORT: '0',
+  });
   const first = await serving();
   assert.equal(first.cell, CELL);
   assert.equal(await ask(network(t, first.port)), '14');

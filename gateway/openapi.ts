@@ -48,13 +48,13 @@ function problemAnswers(http: PublicRoute): Record<string, unknown> {
 }
 
 const parameterNames = (path: string): string[] =>
-  [...path.matchAll(/:([A-Za-z][A-Za-z0-9]*)/g)].map(([, name]) => name);
+  [...path.matchAll(/:(\w+)/g)].map(([, name]) => name);
 
 const propertiesOf = (schema: JsonSchema | undefined): Record<string, JsonSchema> =>
-  (schema?.['properties'] ?? {}) as Record<string, JsonSchema>;
+  ((schema as { properties?: Record<string, JsonSchema> })?.properties ?? {});
 
 const requiredOf = (schema: JsonSchema | undefined): readonly string[] =>
-  (schema?.['required'] ?? []) as readonly string[];
+  (schema as { required?: readonly string[] })?.required ?? [];
 
 function parametersOf({ path, params, query, idempotency }: PublicRoute): object[] {
   return [
@@ -111,7 +111,7 @@ export function scopesOf(operations: readonly RoutedOperation[]): Map<string, st
 export function openApi(cell: string, origin: string, operations: readonly RoutedOperation[]): object {
   const paths: Record<string, Record<string, object>> = {};
   for (const routed of operations) {
-    const path = routed.http.path.replaceAll(/:([A-Za-z][A-Za-z0-9]*)/g, '{$1}');
+    const path = routed.http.path.replaceAll(/:(\w+)/g, '{$1}');
     (paths[path] ??= {})[routed.http.method.toLowerCase()] = operationOf(routed);
   }
   return {

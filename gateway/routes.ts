@@ -66,7 +66,7 @@ export function routesOf(table: RoutingTable): Routes {
   return { cells, endpoints, operations: table.operations };
 }
 
-const TEMPLATE = /^(?:\/(?::[A-Za-z][A-Za-z0-9]*|[A-Za-z0-9._~-]+))+$/;
+const TEMPLATE = /^(?:\/(?::[A-Za-z][A-Za-z0-9_]*|[A-Za-z0-9._~-]+))+$/;
 
 function checkTemplate(service: string, operation: string, path: string): void {
   if (TEMPLATE.test(path) && !path.split('/').some((segment) => segment === '.' || segment === '..')) return;

@@ -1,38 +1,45 @@
+import { appendFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
 import { listCells } from '#delivery/cells/cell-file.ts';
-import { cellText } from '#delivery/cells/cell-name.ts';
-import { type Cell, openCell } from '#delivery/cells/open-cell.ts';
-import type { Database } from '#runtime/database/database.ts';
-import { findActive } from '#services/migrations/store.ts';
+import { type CellName, cellText } from '#delivery/cells/cell-name.ts';
+import { CellWatch, type Needs } from '#delivery/supervisor/cell-needs.ts';
+import { CellProcesses, type NetworkPorts } from '#delivery/supervisor/cell-processes.ts';
+import { GatewayDoor } from '#delivery/supervisor/gateway.ts';
+import { gatewayFolder, gatewayKey } from '#delivery/supervisor/platform-home.ts';
+import { issuerOf, readRouting, type Routing } from '#delivery/supervisor/routing.ts';
+import type { AccessEntry } from '#gateway/access-log.ts';
 import { describeFailure } from '#services/migrations/work/failure.ts';
 import { services } from '#services/all.ts';
-import { readRanges } from '#services/authorisations/store/ranges.ts';
 import { type Context, withContext } from '../context.ts';
 import { onInterrupt } from '../interrupt.ts';
 import { JSON_OUTPUT } from '../options.ts';
 import type { Output } from '../output.ts';
-import { keepServing, type Ports, type ServingProcess } from '../serving-process.ts';
-import { startWorkers, type Workers } from '../workers.ts';
+import { openLog, startWorkers, type Workers } from '../workers.ts';
 
 const POLL_MS = 500;
 
 export function upCommand(): Command {
   return new Command('up')
     .description(
-      'the platform running: every cell that has BIN ranges answers their messages, with workers wherever there is work',
+      'the platform running: a gateway for the clients of all cells, the network of those with BIN ranges, workers where there is work',
     )
     .option(...JSON_OUTPUT)
     .addHelpText(
       'after',
       `
-Example:
+Examples:
   $ ./relevo up
+  $ curl --cacert .relevo/gateway/authority/root.pem https://staging.andina.localhost:8443/docs
 
-Each cell has processes of its own, so that one cell's migration cannot hold up another's. A cell that has BIN ranges is
-served: the first one on RELEVO_ISO8583_PORT and RELEVO_HTTP_PORT, further ones on the ports after them; where each
-listens is said when it does. A serving process that dies is started again.
-Ctrl-C stops everything when the messages under way are answered and the chunks in hand are worked.`,
+The gateway takes requests of clients on https://localhost:8443 (RELEVO_GATEWAY_PORT) and leads each to the cell of its
+host name, whose token it must carry: ./relevo client add makes a client, ./relevo tenant show NAME tells the hosts.
+Each cell has a process of its own that was handed this cell's secrets alone. A cell that nobody asks for anything goes to
+sleep, and its next request wakes it.
+A cell that has BIN ranges never sleeps: the first one answers its network on RELEVO_ISO8583_PORT and RELEVO_HTTP_PORT,
+further ones on the ports after them; where each listens is said when it does. A process that dies is started again.
+Ctrl-C stops everything when what is under way is answered and the chunks in hand are worked.`,
     )
     .action(async ({ json = false }: { json?: boolean }) => {
       const signal = onInterrupt();
@@ -40,89 +47,187 @@ Ctrl-C stops everything when the messages under way are answered and the chunks 
     });
 }
 
-/** One cell under watch: served once it has BIN ranges, with workers as long as it has a migration under way. */
-interface Watched {
-  readonly cell: Cell;
-  readonly migrations: Database;
-  readonly authorisations: Database;
-  workers: Workers | null;
-  serving: ServingProcess | null;
-}
-
 async function runPlatform(context: Context, signal: AbortSignal): Promise<void> {
   const { settings, out } = context;
-  const home = settings.RELEVO_HOME;
-  const watched = new Map<string, Watched>();
-  const announce = (names: string[]) =>
-    out.result({ state: 'running', cells: names, services: services.map(({ name }) => name) }, () =>
-      names.length > 0
-        ? `Running: ${names.join(', ')}\nEach with ${services.map(({ name }) => name).join(', ')}. Ctrl-C stops.`
-        : 'Running, but there are no cells yet: ./relevo tenant add NAME',
-    );
-  announce((await listCells(home)).map(cellText));
+  const platform = await Platform.open(context, signal);
   try {
-    while (!signal.aborted) {
-      await watchNewCells(context, watched);
-      await Promise.all([...watched].map(([name, each]) => tend(context, name, each, signal)));
-      await serveNewRanges(context, watched);
-      await sleep(POLL_MS, undefined, { signal }).catch(() => {});
-    }
+    const cells = (await listCells(settings.RELEVO_HOME)).map(cellText);
+    const names = services.map(({ name }) => name);
+    const { port } = platform.door;
+    out.result(
+      {
+        state: 'running',
+        cells,
+        services: names,
+        gateway: { port, plain_port: platform.door.plainPort, root: platform.door.authority.rootFile },
+      },
+      () => announcement(cells, names, platform.door),
+    );
+    await platform.run();
   } finally {
-    await Promise.all([...watched.values()].map(async (each) => each.workers?.stop()));
-    await Promise.all([...watched.values()].map(async (each) => each.serving?.stop()));
-    await Promise.all([...watched.values()].map((each) => each.cell.close()));
+    await platform.close();
   }
   out.say('Stopped.');
 }
 
-async function watchNewCells({ server, settings }: Context, watched: Map<string, Watched>): Promise<void> {
-  for (const name of await listCells(settings.RELEVO_HOME)) {
-    if (watched.has(cellText(name))) continue;
-    const cell = await openCell(server, settings.RELEVO_HOME, name);
-    watched.set(cellText(name), {
-      cell,
-      migrations: cell.connect('migrations', 1),
-      authorisations: cell.connect('authorisations', 1),
-      workers: null,
-      serving: null,
+const announcement = (cells: readonly string[], names: readonly string[], door: GatewayDoor): string =>
+  [
+    cells.length > 0
+      ? `Running: ${cells.join(', ')}\nEach with ${names.join(', ')}.`
+      : 'Running, but there are no cells yet: ./relevo tenant add NAME',
+    `Gateway: https://localhost:${door.port}, each cell by its host name; HTTP on port ${door.plainPort} is sent on to it.`,
+    `Clients on this machine trust it by ${door.authority.rootFile} (curl --cacert).`,
+    'Ctrl-C stops.',
+  ].join('\n');
+
+/** Everything that runs while the command does. */
+class Platform {
+  readonly door: GatewayDoor;
+  readonly #context: Context;
+  readonly #signal: AbortSignal;
+  readonly #processes: CellProcesses;
+  readonly #watch: CellWatch;
+  readonly #workers = new Map<string, Workers>();
+  /** The ports of cells that have had BIN ranges, in the order in which they were found. */
+  readonly #networks = new Map<string, NetworkPorts>();
+  readonly #routing: { current: Routing; text: string };
+
+  static async open(context: Context, signal: AbortSignal): Promise<Platform> {
+    const { server, settings, out } = context;
+    const home = settings.RELEVO_HOME;
+    const key = await gatewayKey(home);
+    const log = openLog(home, 'serving.log');
+    const routing = { current: NO_ROUTING, text: '' };
+    const accessLog = join(home, 'logs', 'access.log');
+    const processes: CellProcesses = new CellProcesses({
+      server,
+      home,
+      settings,
+      gatewayKey: key.publicJwk,
+      log,
+      termsOf: (cell) => {
+        const routed = routing.current.cells.get(cell);
+        return {
+          issuer: routed?.issuer ?? issuerOf(`${cell.replace('/', '.')}.localhost`, door.port),
+          idleSeconds: routed?.terms.size.idleSeconds ?? 0,
+        };
+      },
+      onNetwork: (cell, { port, httpPort }) =>
+        tell(out, { state: 'serving', cell, port, http_port: httpPort }, () => {
+          const host = settings.RELEVO_ISO8583_HOST;
+          return `${stamp()}  ${cell}: answers ISO 8583 on ${host}:${port}, HTTP on port ${httpPort}`;
+        }),
+      onLost: (cell, status) =>
+        tell(out, { state: 'ended', cell, status }, () => `${stamp()}  ${cell}: its process ended`),
+      onResting: (cell) => door.forget({ cell, colour: 'blue' }),
     });
+    const door: GatewayDoor = await GatewayDoor.open({
+      host: settings.RELEVO_GATEWAY_HOST,
+      port: settings.RELEVO_GATEWAY_PORT,
+      plainPort: settings.RELEVO_GATEWAY_PLAIN_PORT,
+      ...(settings.RELEVO_GATEWAY_PUBLIC_PORT > 0 && { publicPort: settings.RELEVO_GATEWAY_PUBLIC_PORT }),
+      identityKey: key.privateJwk,
+      authorityFolder: join(gatewayFolder(home), 'authority'),
+      reach: ({ cell }) => processes.reach(cell),
+      onAccess: (entries, lost) => writeAccess(accessLog, entries, lost),
+      onTrouble: (code, message) =>
+        tell(out, { state: 'trouble', code, message }, () => `${stamp()}  gateway: ${message} (${code})`),
+      onEnded: (status) =>
+        tell(out, { state: 'gateway_ended', status }, () => `${stamp()}  the gateway ended by itself`),
+      stderr: log,
+    });
+    return new Platform(context, signal, { door, processes, routing });
   }
-}
 
-/** Serves cells that have got their first BIN range, in the order of their names, each on the next ports. */
-async function serveNewRanges(context: Context, watched: Map<string, Watched>): Promise<void> {
-  for (const [name, each] of watched) {
-    if (each.serving) continue;
-    try {
-      if ((await readRanges(each.authorisations)).length === 0) continue;
-    } catch (error) {
-      context.out.say(`${stamp()}  ${name}: ${describeFailure(error)}; trying again`);
-      continue;
+  private constructor(
+    context: Context,
+    signal: AbortSignal,
+    parts: { door: GatewayDoor; processes: CellProcesses; routing: { current: Routing; text: string } },
+  ) {
+    this.#context = context;
+    this.#signal = signal;
+    this.door = parts.door;
+    this.#processes = parts.processes;
+    this.#routing = parts.routing;
+    this.#watch = new CellWatch(context.server, context.settings.RELEVO_HOME);
+  }
+
+  async run(): Promise<void> {
+    while (!this.#signal.aborted) {
+      await this.#route();
+      await this.#watch.look(
+        (name, needs) => this.#tend(cellText(name), needs),
+        (name, error) => this.#failed(name, error),
+      );
+      await sleep(POLL_MS, undefined, { signal: this.#signal }).catch(() => {});
     }
-    const served = [...watched.values()].filter(({ serving }) => serving !== null).length;
-    each.serving = serve(context, name, portsOf(context, served));
+  }
+
+  async close(): Promise<void> {
+    await this.door.close();
+    await Promise.all([...this.#workers.values()].map((workers) => workers.stop()));
+    await this.#processes.stop();
+  }
+
+  /** What has come into service, has other terms or has gone. */
+  async #route(): Promise<void> {
+    const { RELEVO_HOME: home, RELEVO_GATEWAY_PUBLIC_PORT: publicPort } = this.#context.settings;
+    try {
+      const routing = await readRouting(home, publicPort || this.door.port);
+      const text = JSON.stringify(routing.table);
+      if (text === this.#routing.text) return;
+      this.#routing.current = routing;
+      this.#routing.text = text;
+      this.door.use(routing.table);
+    } catch (error) {
+      const { out } = this.#context;
+      tell(out, { state: 'trouble', code: 'routing_failed', message: describeFailure(error) }, () => {
+        return `${stamp()}  what is in service cannot be read: ${describeFailure(error)}; trying again`;
+      });
+    }
+  }
+
+  async #tend(cell: string, { network, workers, isBusy }: Needs): Promise<void> {
+    const { settings, out } = this.#context;
+    if (network && !this.#processes.isKept(cell)) this.#processes.keep(cell, this.#portsOf(cell));
+    const working = this.#workers.get(cell);
+    if (workers && !working) {
+      this.#workers.set(
+        cell,
+        startWorkers(cell, settings.RELEVO_WORKERS, settings.RELEVO_HOME, this.#signal),
+      );
+      out.say(`${stamp()}  ${cell}: workers started`);
+    } else if (!isBusy && working) {
+      this.#workers.delete(cell);
+      await working.stop();
+      out.say(`${stamp()}  ${cell}: done, workers stopped`);
+    }
+  }
+
+  #failed(name: CellName, error: unknown): void {
+    this.#context.out.say(`${stamp()}  ${cellText(name)}: ${describeFailure(error)}; trying again`);
+  }
+
+  /** The next ones for each further cell; port 0 is any that is free, for every cell. */
+  #portsOf(cell: string): NetworkPorts {
+    const { settings } = this.#context;
+    const nth = (base: number) => (base === 0 ? 0 : base + this.#networks.size);
+    const ports = this.#networks.get(cell) ?? {
+      port: nth(settings.RELEVO_ISO8583_PORT),
+      httpPort: nth(settings.RELEVO_HTTP_PORT),
+    };
+    this.#networks.set(cell, ports);
+    return ports;
   }
 }
 
-/** Port 0 is any that is free, for every cell. */
-function portsOf({ settings }: Context, index: number): Ports {
-  const nth = (base: number) => (base === 0 ? 0 : base + index);
-  return { port: nth(settings.RELEVO_ISO8583_PORT), httpPort: nth(settings.RELEVO_HTTP_PORT) };
-}
+const NO_ROUTING: Routing = { table: { cells: [], operations: [] }, cells: new Map() };
 
-const serve = ({ settings, out }: Context, cell: string, ports: Ports): ServingProcess =>
-  keepServing({
-    cell,
-    home: settings.RELEVO_HOME,
-    ...ports,
-    onServing: ({ port, httpPort }) =>
-      tell(out, { state: 'serving', cell, port, http_port: httpPort }, () => {
-        const host = settings.RELEVO_ISO8583_HOST;
-        return `${stamp()}  ${cell}: answers ISO 8583 on ${host}:${port}, HTTP on port ${httpPort}`;
-      }),
-    onEnded: (status) =>
-      tell(out, { state: 'ended', cell, status }, () => `${stamp()}  ${cell}: serving ended; starting again`),
-  });
+/** One line for each request, and one where some could not be told. */
+function writeAccess(path: string, entries: readonly AccessEntry[], lost: number): void {
+  const lines = [...entries, ...(lost > 0 ? [{ at: stamp(), lost }] : [])];
+  appendFileSync(path, lines.map((line) => `${JSON.stringify(line)}\n`).join(''), { mode: 0o600 });
+}
 
 /** One line for each thing that happens, for programs too: the platform runs until it is stopped. */
 function tell(out: Output, document: unknown, forPeople: () => string): void {
@@ -131,27 +236,3 @@ function tell(out: Output, document: unknown, forPeople: () => string): void {
 }
 
 const stamp = (): string => new Date().toISOString();
-
-/** Gives a cell workers when it has work and takes them away when it has none. */
-async function tend(
-  { settings, out }: Context,
-  name: string,
-  each: Watched,
-  signal: AbortSignal,
-): Promise<void> {
-  try {
-    const active = await findActive(each.migrations);
-    const hasWork = active !== null && !active.paused && active.kind !== 'mock';
-    if (hasWork && !each.workers) {
-      each.workers = startWorkers(name, settings.RELEVO_WORKERS, settings.RELEVO_HOME, signal);
-      out.say(`${stamp()}  ${name}: workers started`);
-    } else if (!active && each.workers) {
-      const ending = each.workers;
-      each.workers = null;
-      await ending.stop();
-      out.say(`${stamp()}  ${name}: done, workers stopped`);
-    }
-  } catch (error) {
-    out.say(`${stamp()}  ${name}: ${describeFailure(error)}; trying again`);
-  }
-}

@@ -39,7 +39,6 @@ const handoff = (more: Partial<Handoff> = {}): Handoff => {
       ]),
     ),
     settings: readAllSettings({}),
-    process: 'cell process of the test',
     socketPath: join(folder, `${randomUUID().slice(0, 8)}.sock`),
     gatewayKey: pair.publicKey.export({ format: 'jwk' }) as JWK,
     issuer: 'https://production.quipu.localhost:8443',

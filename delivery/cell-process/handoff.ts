@@ -19,8 +19,6 @@ export interface Handoff {
   /** A connection string for each of the process's roles. */
   readonly urls: Readonly<Record<string, string>>;
   readonly settings: AllSettings;
-  /** Names the process in its heartbeat. */
-  readonly process: string;
   /** Where it answers the gateway: a path that nothing stands at, in a folder that nobody else may enter. */
   readonly socketPath: string;
   /** By which the gateway proves itself. */

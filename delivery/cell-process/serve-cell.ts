@@ -1,4 +1,5 @@
 import { createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto';
+import { hostname } from 'node:os';
 import type { RequestListener, ServerResponse } from 'node:http';
 import type { ErrorTable } from '#declare/errors.ts';
 import type { ServiceDeclaration } from '#declare/service.ts';
@@ -49,7 +50,7 @@ export async function serveCell(
   const cell = openHandedCell(handoff, gatewayKey);
   const { settings, network } = handoff;
   const serving = await serveAuthorisations(cell, settings, {
-    process: handoff.process,
+    process: `${hostname()}:${process.pid}`,
     host: settings.RELEVO_ISO8583_HOST,
     port: network?.port ?? null,
     framing: 'binary',

@@ -1,4 +1,4 @@
-import { path, plainText, secretText, secretUrl } from '#declare/setting.ts';
+import { integer, path, plainText, secretText, secretUrl, type Setting } from '#declare/setting.ts';
 import { readSettings } from '#runtime/settings/read-settings.ts';
 import { services } from '#services/all.ts';
 import { authorisationSettings } from '#services/authorisations/service.ts';
@@ -12,6 +12,30 @@ export const platformSettings = {
   }),
   RELEVO_DATABASE_URL: secretUrl({
     text: 'A PostgreSQL server to use instead of the embedded one, with a role that may create databases and roles.',
+  }),
+  RELEVO_GATEWAY_HOST: {
+    kind: 'text',
+    text: 'The address on which `up` takes requests of clients for all cells.',
+    secret: false,
+    fallback: '127.0.0.1',
+  } satisfies Setting<string> as Setting<string>,
+  RELEVO_GATEWAY_PORT: integer({
+    text: 'The port of the gateway, HTTPS. 0 takes any that is free.',
+    min: 0,
+    max: 65_535,
+    fallback: 8443,
+  }),
+  RELEVO_GATEWAY_PLAIN_PORT: integer({
+    text: 'The port on which HTTP is sent on to HTTPS. 0 takes any that is free.',
+    min: 0,
+    max: 65_535,
+    fallback: 8080,
+  }),
+  RELEVO_GATEWAY_PUBLIC_PORT: integer({
+    text: 'The port by which clients know the gateway, where something in front maps it; 0 is RELEVO_GATEWAY_PORT.',
+    min: 0,
+    max: 65_535,
+    fallback: 0,
   }),
   RELEVO_OPERATOR: plainText({
     text: 'Whose name stands in the audit trail for what a command does; without it the login name.',

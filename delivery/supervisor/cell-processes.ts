@@ -61,8 +61,7 @@ export class CellProcesses {
 
   /** The socket of the cell's process, which is started if there is none. */
   async reach(cell: string): Promise<string> {
-    const running = this.#cells.get(cell) ?? this.#wake(cell, null);
-    return running.socketPath;
+    return (this.#cells.get(cell) ?? this.#wake(cell, null)).socketPath;
   }
 
   /** Serves the network of a cell from now on, whatever becomes of its processes. */
@@ -74,7 +73,7 @@ export class CellProcesses {
   }
 
   isKept(cell: string): boolean {
-    return this.#cells.get(cell)?.network !== undefined && this.#cells.get(cell)?.network !== null;
+    return Boolean(this.#cells.get(cell)?.network);
   }
 
   /** Ends every process when it has answered what is under way. */
@@ -88,6 +87,10 @@ export class CellProcesses {
   #wake(cell: string, network: NetworkPorts | null): Running {
     if (this.#isStopping) throw unavailable(cell, 'the platform is being stopped');
     this.#makeRoom(network);
+    return this.#launch(cell, network, RESTART_MS);
+  }
+
+  #launch(cell: string, network: NetworkPorts | null, waitMs: number): Running {
     const starting = this.#start(cell, network);
     const running: Running = {
       network,
@@ -96,7 +99,7 @@ export class CellProcesses {
     };
     running.socketPath.catch(() => {}); // whoever waits is told
     this.#cells.set(cell, running);
-    void this.#watch(cell, running);
+    void this.#watch(cell, running, waitMs);
     return running;
   }
 
@@ -120,40 +123,22 @@ export class CellProcesses {
     return { process, socketPath: handoff.socketPath };
   }
 
-  /** Follows a process to its end, and starts it again where it is kept. */
-  async #watch(cell: string, running: Running, waitMs = RESTART_MS): Promise<void> {
+  /** Follows a process to its end. One that is kept is started again, later each time it ends soon. */
+  async #watch(cell: string, running: Running, waitMs: number): Promise<void> {
     const startedAt = performance.now();
     const status = await running.process.then(({ ended }) => ended).catch(() => null);
     if (this.#cells.get(cell) !== running) return; // it was ended
     this.#options.onLost?.(cell, status);
     this.#options.onResting?.(cell);
-    if (!running.network) {
-      // Whoever asks has it started again; one that cannot start is not tried at every request.
-      setTimeout(() => this.#forget(cell, running), waitMs).unref();
-      return;
-    }
-    const lasted = performance.now() - startedAt;
-    setTimeout(
-      () => {
-        if (this.#isStopping || this.#cells.get(cell) !== running) return;
-        this.#cells.delete(cell);
-        const again = this.#wakeAgain(cell, running.network!, lasted > STEADY_MS ? RESTART_MS : waitMs * 2);
-        this.#cells.set(cell, again);
-      },
-      lasted > STEADY_MS ? RESTART_MS : waitMs,
-    ).unref();
-  }
-
-  #wakeAgain(cell: string, network: NetworkPorts, waitMs: number): Running {
-    const starting = this.#start(cell, network);
-    const running: Running = {
-      network,
-      process: starting.then(({ process }) => process),
-      socketPath: starting.then(({ socketPath }) => socketPath),
+    const isSteady = performance.now() - startedAt > STEADY_MS;
+    const again = () => {
+      if (this.#isStopping || this.#cells.get(cell) !== running) return;
+      this.#cells.delete(cell);
+      // Any other is started by whoever asks for it; in between, one that cannot start is not tried at every request.
+      if (running.network)
+        this.#launch(cell, running.network, isSteady ? RESTART_MS : Math.min(waitMs * 2, RESTART_MS_MAX));
     };
-    running.socketPath.catch(() => {});
-    void this.#watch(cell, running, Math.min(waitMs, RESTART_MS_MAX));
-    return running;
+    setTimeout(again, isSteady ? RESTART_MS : waitMs).unref();
   }
 
   #forget(cell: string, running: Running): void {
@@ -191,7 +176,6 @@ export class CellProcesses {
       home,
       urls: urlsOf(server, name, passwords),
       settings: { ...settings, RELEVO_DATABASE_URL: null, RELEVO_KEY_PASSPHRASE: null },
-      process: `${name.tenant} ${name.environment} ${id}`,
       socketPath: join(await this.#sockets(), `${id}.sock`),
       gatewayKey,
       ...termsOf(cell),

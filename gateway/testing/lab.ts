@@ -55,11 +55,13 @@ export const http = (route: Partial<PublicRoute>): PublicRoute => ({
 export const operations: readonly RoutedOperation[] = [
   {
     service: 'cards',
+    text: 'What it does.',
     operation: 'findCard',
     http: http({ params: { type: 'object', properties: { cardId: { type: 'string' } } } }),
   },
   {
     service: 'cards',
+    text: 'What it does.',
     operation: 'freezeCard',
     http: http({
       method: 'PUT',
@@ -72,6 +74,7 @@ export const operations: readonly RoutedOperation[] = [
   },
   {
     service: 'ledger',
+    text: 'What it does.',
     operation: 'postTransfer',
     http: http({
       method: 'POST',
