@@ -1,4 +1,4 @@
-import pg from 'pg';
+import type pg from 'pg';
 import { KEY_PURPOSES } from '#runtime/vault/vault.ts';
 import { readCellFile } from './cell-file.ts';
 import { type CellName, databaseName, roleName } from './cell-name.ts';
