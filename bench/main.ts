@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises';
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 import { wholeNumber } from '#cli/options.ts';
 import { reportFailure } from '#cli/failure.ts';
 import { releaseServers } from '#runtime/postgres/server.ts';
@@ -148,6 +148,51 @@ same machine and its processor time is shown too.`,
     });
 }
 
+/** `10,50,150`: growing sizes. */
+function sizes(text: string): number[] {
+  const numbers = text.split(',').map(wholeNumber(1, 1_000));
+  if (numbers.every((size, i) => i === 0 || size > numbers[i - 1])) return numbers;
+  throw new InvalidArgumentError('The sizes must grow, for instance 10,50,150.');
+}
+
+function onboardingCommand(): Command {
+  return new Command('onboarding')
+    .description('adds tenants with three cells each: how fast, and what an idle cell costs')
+    .option('--tenants <list>', 'how many there are to be, growing', sizes, [10, 50, 150])
+    .option(
+      '--runs <n>',
+      'how often the command is run, and each way to make a database',
+      wholeNumber(1, 100),
+      5,
+    )
+    .option(...JSON_FILE)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ npm run bench -- onboarding
+  $ npm run bench -- onboarding --tenants 10 --runs 3          a first look
+  $ npm run bench -- onboarding --json onboarding.json
+
+It works in a temporary home with a database server of its own and leaves nothing behind. 150 tenants need about
+10 GB of disk for a while: 9 MB for each cell, and up to 4 GB of write-ahead log.`,
+    )
+    .action(async ({ json, ...options }: { tenants: number[]; runs: number; json?: string }) => {
+      const { benchOnboarding } = await import('./onboarding/onboarding.ts');
+      const { showOnboarding } = await import('./onboarding/report.ts');
+      const { Workspace } = await import('./lab/workspace.ts');
+      const workspace = await Workspace.open();
+      cleanUpOnSignals(() => workspace.close());
+      let result;
+      try {
+        result = await benchOnboarding(options, workspace);
+      } finally {
+        await workspace.close();
+      }
+      await conclude(result, showOnboarding(result), json);
+    });
+}
+
 let isCutShort = false;
 
 /** A benchmark that is cut short leaves nothing behind either. Children get a terminal's Ctrl-C by themselves. */
@@ -171,6 +216,7 @@ const program = new Command('npm run bench --')
   .showHelpAfterError('(--help shows how it is used)')
   .addCommand(migrationCommand())
   .addCommand(authorisationsCommand())
+  .addCommand(onboardingCommand())
   .addCommand(keyedHashesCommand())
   .action(() => program.outputHelp());
 

@@ -125,6 +125,14 @@ export class Workspace {
     await rm(join(this.home, 'results'), { recursive: true, force: true });
   }
 
+  /** A name for a tenant that is removed with the workspace. */
+  tenantName(role: string): string {
+    const { tenant } = this.cellName(role);
+    // With an embedded server all that it has goes with the home; to drop hundreds of databases would take minutes.
+    if (this.environment['RELEVO_DATABASE_URL']) this.#tenants.add(tenant);
+    return tenant;
+  }
+
   databaseBytes(cell: CellName): Promise<number> {
     return this.probe.databaseBytes(databaseName(cell));
   }

@@ -43,6 +43,12 @@ export function pssBytes(pid: number): number | null {
   return match ? Number(match[1]) * 1024 : null;
 }
 
+/** Memory that a process has for itself: without files, and without what server processes share. */
+export function privateBytes(pid: number): number {
+  const match = /^RssAnon:\s+(\d+) kB/m.exec(readText(`/proc/${pid}/status`) ?? '');
+  return match ? Number(match[1]) * 1024 : 0;
+}
+
 /** A process with all its descendants, as they come and go. */
 export class ProcessTree {
   readonly #root: number;

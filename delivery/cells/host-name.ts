@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { domainToASCII } from 'node:url';
+import { domainToASCII, domainToUnicode } from 'node:url';
 import { Refusal } from '#runtime/refusal.ts';
 import { mayHoldCardNumber } from '#services/audit/card-number.ts';
 
@@ -50,7 +50,9 @@ export function hostProblem(
       advice: 'Between dots use 1 to 63 of a-z, 0-9 and "-", not beginning or ending with "-".',
     };
   // What browsers would read as an IPv4 address (`10.1`, `0x7f.1`), and labels that only look like an IDN.
-  if (domainToASCII(text) !== text || /^[0-9]/.test(labels.at(-1)!))
+  const isReadAlike =
+    URL.parse(`https://${text}/`)?.hostname === text && !/(^|\.)xn--/.test(domainToUnicode(text));
+  if (!isReadAlike || /^[0-9]/.test(labels.at(-1)!))
     return {
       what: 'is read otherwise by browsers',
       advice: 'Choose a name whose last label begins with a letter.',

@@ -56,7 +56,15 @@ const RELATIONS = `
 export async function rightsDrift(client: pg.Client, cell: CellName): Promise<RightsDrift> {
   const grants = await client.query<Grant & { kind: ObjectKind }>(GRANTS);
   const relations = await client.query<Relation>(RELATIONS);
-  return compareGrants(declaredGrants(cell, relations.rows), grants.rows);
+  const schemas = await client.query<{ name: string }>(
+    `select nspname as name from pg_namespace where ${OURS}`,
+  );
+  // A schema that is not here yet is told of as a change that is missing.
+  const here = new Set(schemas.rows.map(({ name }) => name));
+  const declared = declaredGrants(cell, relations.rows).filter(
+    ({ kind, object }) => kind !== 'schema' || here.has(object),
+  );
+  return compareGrants(declared, grants.rows);
 }
 
 /** Takes away what nobody declared, in the database that `client` is connected to; answers how many rights. */

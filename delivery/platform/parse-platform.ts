@@ -111,6 +111,8 @@ function schemaProblems(yaml: YamlData): Problem[] {
     return problems;
   }
   for (const error of errorsOf(yaml.value)) {
+    // Names of tenants are judged with the others, in words of their own.
+    if (error.keyword === 'propertyNames' || error.schemaPath.includes('/propertyNames')) continue;
     const path = segments(error.instancePath);
     const schema = Value.Pointer.Get(PlatformSchema, error.schemaPath.slice(1)) as Mapping | undefined;
     switch (error.keyword) {

@@ -56,7 +56,7 @@ export function readYaml(text: string): YamlData {
       schema: 'core',
       prettyErrors: false,
       uniqueKeys: false, // compared below: the library compares each key with each
-      logLevel: 'silent',
+      logLevel: 'error', // 'silent' would keep quiet about a second document
     });
   } catch {
     // Thousands of brackets within each other are more than its parser's stack holds.
