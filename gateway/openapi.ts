@@ -47,11 +47,10 @@ function problemAnswers(http: PublicRoute): Record<string, unknown> {
   );
 }
 
-const parameterNames = (path: string): string[] =>
-  [...path.matchAll(/:(\w+)/g)].map(([, name]) => name);
+const parameterNames = (path: string): string[] => [...path.matchAll(/:(\w+)/g)].map(([, name]) => name);
 
 const propertiesOf = (schema: JsonSchema | undefined): Record<string, JsonSchema> =>
-  ((schema as { properties?: Record<string, JsonSchema> })?.properties ?? {});
+  (schema as { properties?: Record<string, JsonSchema> })?.properties ?? {};
 
 const requiredOf = (schema: JsonSchema | undefined): readonly string[] =>
   (schema as { required?: readonly string[] })?.required ?? [];
