@@ -1,15 +1,14 @@
-import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
 import { listCells } from '#delivery/cells/cell-file.ts';
 import { type CellName, cellText } from '#delivery/cells/cell-name.ts';
+import { accessLog } from '#delivery/supervisor/access-log.ts';
 import { CellWatch, type Needs } from '#delivery/supervisor/cell-needs.ts';
 import { CellProcesses, type NetworkPorts } from '#delivery/supervisor/cell-processes.ts';
 import { GatewayDoor } from '#delivery/supervisor/gateway.ts';
 import { gatewayFolder, gatewayKey } from '#delivery/supervisor/platform-home.ts';
 import { issuerOf, readRouting, type Routing } from '#delivery/supervisor/routing.ts';
-import type { AccessEntry } from '#gateway/access-log.ts';
 import { describeFailure } from '#services/migrations/work/failure.ts';
 import { services } from '#services/all.ts';
 import { type Context, withContext } from '../context.ts';
@@ -98,7 +97,6 @@ class Platform {
     const key = await gatewayKey(home);
     const log = openLog(home, 'serving.log');
     const routing = { current: NO_ROUTING, text: '' };
-    const accessLog = join(home, 'logs', 'access.log');
     const processes: CellProcesses = new CellProcesses({
       server,
       home,
@@ -129,12 +127,12 @@ class Platform {
       identityKey: key.privateJwk,
       authorityFolder: join(gatewayFolder(home), 'authority'),
       reach: ({ cell }) => processes.reach(cell),
-      onAccess: (entries, lost) => writeAccess(accessLog, entries, lost),
+      onAccess: accessLog(home),
       onTrouble: (code, message) =>
         tell(out, { state: 'trouble', code, message }, () => `${stamp()}  gateway: ${message} (${code})`),
       onEnded: (status) =>
-        tell(out, { state: 'gateway_ended', status }, () => `${stamp()}  the gateway ended by itself`),
-      stderr: log,
+        tell(out, { state: 'gateway_ended', status }, () => `${stamp()}  the gateway ended; starting again`),
+      log,
     });
     return new Platform(context, signal, { door, processes, routing });
   }
@@ -222,12 +220,6 @@ class Platform {
 }
 
 const NO_ROUTING: Routing = { table: { cells: [], operations: [] }, cells: new Map() };
-
-/** One line for each request, and one where some could not be told. */
-function writeAccess(path: string, entries: readonly AccessEntry[], lost: number): void {
-  const lines = [...entries, ...(lost > 0 ? [{ at: stamp(), lost }] : [])];
-  appendFileSync(path, lines.map((line) => `${JSON.stringify(line)}\n`).join(''), { mode: 0o600 });
-}
 
 /** One line for each thing that happens, for programs too: the platform runs until it is stopped. */
 function tell(out: Output, document: unknown, forPeople: () => string): void {

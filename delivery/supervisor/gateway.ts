@@ -11,6 +11,10 @@ const MAIN = fileURLToPath(import.meta.resolve('#gateway/main.ts'));
 const GRACE_MS = 10_000;
 /** Loading the code on a busy machine. */
 const START_MS_MAX = 30_000;
+const RESTART_MS = 500;
+const RESTART_MS_MAX = 30_000;
+/** Whoever lasted so long is started again at once. */
+const STEADY_MS = 60_000;
 
 export interface GatewayOptions extends Omit<StartTerms, 'table'> {
   readonly authorityFolder: string;
@@ -18,48 +22,41 @@ export interface GatewayOptions extends Omit<StartTerms, 'table'> {
   readonly reach: (upstream: Upstream) => Promise<string>;
   readonly onAccess: (entries: readonly AccessEntry[], lost: number) => void;
   readonly onTrouble: (code: string, message: string) => void;
-  /** It ended by itself. */
+  /** It ended by itself, and is started again. */
   readonly onEnded: (status: number | null) => void;
-  readonly stderr: number;
+  /** A file that is open for writing. */
+  readonly log: number;
 }
 
-/** The gateway, in a process of its own that reads no file: what it has to know is told to it. */
+/**
+ * The gateway, in a process of its own that reads no file: what it has to know is told to it. When it ends by itself it
+ * is started again on the same ports, later each time it ends soon.
+ */
 export class GatewayDoor {
   readonly authority: LocalAuthority;
-  port = 0;
-  plainPort: number | null = null;
+  port: number;
+  plainPort: number | null;
   readonly #options: GatewayOptions;
-  readonly #child: ChildProcess;
+  #table: RoutingTable = { cells: [], operations: [] };
+  #child!: ChildProcess;
   #isClosing = false;
 
+  /** Refused with `gateway_failed` where it cannot listen. */
   static async open(options: GatewayOptions): Promise<GatewayDoor> {
     const door = new GatewayDoor(options, await openLocalAuthority(options.authorityFolder));
-    try {
-      await door.#listening();
-    } catch (error) {
-      door.#isClosing = true;
-      door.#child.kill();
-      throw error;
-    }
+    await door.#start(RESTART_MS);
     return door;
   }
 
   private constructor(options: GatewayOptions, authority: LocalAuthority) {
     this.#options = options;
     this.authority = authority;
-    this.#child = spawn(process.execPath, [...onlyCode(), MAIN], {
-      stdio: ['ignore', 'ignore', options.stderr, 'ipc'],
-      env: {},
-      detached: true,
-    });
-    this.#child.on('message', (message) => void this.#take(message as FromGateway));
-    this.#child.on('error', () => {}); // told by its end
-    this.#child.once('exit', (status) => {
-      if (!this.#isClosing) options.onEnded(status);
-    });
+    this.port = options.port;
+    this.plainPort = options.plainPort;
   }
 
   use(table: RoutingTable): void {
+    this.#table = table;
     this.#tell({ kind: 'table', table });
   }
 
@@ -71,10 +68,48 @@ export class GatewayDoor {
   /** Takes nothing more; what is under way ends. */
   async close(): Promise<void> {
     this.#isClosing = true;
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    if (hasEnded(this.#child)) return;
     const ended = new Promise((resolve) => this.#child.once('exit', resolve));
     this.#tell({ kind: 'close', graceMs: GRACE_MS });
     await ended;
+  }
+
+  async #start(waitMs: number): Promise<void> {
+    const startedAt = performance.now();
+    const child = spawn(process.execPath, [...onlyCode(), MAIN], {
+      stdio: ['ignore', 'ignore', this.#options.log, 'ipc'],
+      env: {},
+      // A session of its own: Ctrl-C comes through the channel, when the platform stops.
+      detached: true,
+    });
+    this.#child = child;
+    child.on('error', () => {}); // told by its end
+    child.on('message', (message) => void this.#take(message as FromGateway));
+    try {
+      await this.#listening(child);
+    } catch (error) {
+      child.kill();
+      throw error;
+    }
+    const ended = (status: number | null) => {
+      if (this.#isClosing) return;
+      this.#options.onEnded(status);
+      this.#startAgain(performance.now() - startedAt > STEADY_MS ? RESTART_MS : waitMs);
+    };
+    if (hasEnded(child)) ended(child.exitCode);
+    else child.once('exit', ended);
+  }
+
+  #startAgain(waitMs: number): void {
+    setTimeout(() => {
+      if (this.#isClosing) return;
+      const next = Math.min(waitMs * 2, RESTART_MS_MAX);
+      this.#start(next).catch((error: unknown) => {
+        const { code, message } = refusalOf(error);
+        this.#options.onTrouble(code, message);
+        this.#startAgain(next);
+      });
+    }, waitMs).unref();
   }
 
   #tell(message: ToGateway): void {
@@ -103,17 +138,17 @@ export class GatewayDoor {
     }
   }
 
-  async #listening(): Promise<void> {
-    const { host, port, plainPort, publicPort, identityKey, limits } = this.#options;
+  async #listening(child: ChildProcess): Promise<void> {
+    const { host, publicPort, identityKey, limits } = this.#options;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const late = setTimeout(() => reject(new Error('the gateway did not start in time')), START_MS_MAX);
-    this.#child.on('message', (message) => {
+    child.on('message', (message) => {
       const told = message as FromGateway;
       if (told.kind === 'ready')
         this.#tell({
           kind: 'start',
-          ...{ host, port, plainPort, publicPort, identityKey, limits },
-          table: { cells: [], operations: [] },
+          ...{ host, port: this.port, plainPort: this.plainPort, publicPort, identityKey, limits },
+          table: this.#table,
         });
       else if (told.kind === 'listening') {
         this.port = told.port;
@@ -122,10 +157,13 @@ export class GatewayDoor {
       } else if (told.kind === 'failed')
         reject(new Refusal('gateway_failed', told.message, { advice: FREE_PORT }));
     });
-    this.#child.once('exit', () => reject(new Error('the gateway ended as soon as it was started')));
+    child.once('exit', () => reject(new Error('the gateway ended as soon as it was started')));
     await promise.finally(() => clearTimeout(late));
   }
 }
+
+const hasEnded = ({ exitCode, signalCode }: ChildProcess): boolean =>
+  exitCode !== null || signalCode !== null;
 
 const FREE_PORT =
   'Choose other ports with RELEVO_GATEWAY_PORT and RELEVO_GATEWAY_PLAIN_PORT; 0 takes any that is free.';
