@@ -42,7 +42,7 @@ export async function createCell(
     const file = withRoles(withTokenKeys(known ?? newCellFile(name, CELL_ROLES, now), now), CELL_ROLES);
     if (file !== known) await timed.run('secrets', () => writeCellFile(home, file));
     await timed.run('roles', () => createRoles(client, name, file));
-    if (!here.rowCount) await timed.run('database', () => createDatabase(client, name));
+    if (!here.rowCount) await timed.run('database', () => createDatabase(client, databaseName(name)));
     await letRolesIn(client, name);
   } finally {
     await client.end();
@@ -55,7 +55,7 @@ export async function createCell(
 }
 
 /** The same server and login, another database. */
-function withDatabase(adminUrl: string, database: string): string {
+export function withDatabase(adminUrl: string, database: string): string {
   const url = new URL(adminUrl);
   url.pathname = `/${encodeURIComponent(database)}`;
   return url.href;
@@ -73,8 +73,8 @@ async function createRoles(client: pg.Client, name: CellName, file: CellFile): P
   }
 }
 
-async function createDatabase(client: pg.Client, name: CellName): Promise<void> {
-  const quoted = `"${databaseName(name)}"`;
+export async function createDatabase(client: pg.Client, database: string): Promise<void> {
+  const quoted = `"${database}"`;
   // Bytes compare as bytes: external ids need no collation, and "C" is the same on every machine.
   await client.query(
     `create database ${quoted} template template0 encoding 'UTF8' locale 'C' strategy wal_log`,
@@ -82,12 +82,16 @@ async function createDatabase(client: pg.Client, name: CellName): Promise<void> 
   await client.query(`revoke all on database ${quoted} from public`);
 }
 
-async function letRolesIn(client: pg.Client, name: CellName): Promise<void> {
+export async function letRolesIn(
+  client: pg.Client,
+  name: CellName,
+  database = databaseName(name),
+): Promise<void> {
   const roles = CELL_ROLES.map((role) => `"${roleName(name, role)}"`).join(', ');
-  await client.query(`grant connect on database "${databaseName(name)}" to ${roles}`);
+  await client.query(`grant connect on database "${database}" to ${roles}`);
 }
 
-async function createDataKeys(databaseUrl: string, file: CellFile): Promise<void> {
+export async function createDataKeys(databaseUrl: string, file: CellFile): Promise<void> {
   const kek = keksOf(file).at(-1)!;
   const client = new pg.Client({ connectionString: databaseUrl, application_name: 'relevo cells' });
   await client.connect();

@@ -9,11 +9,43 @@ import { type CellName, roleName } from './cell-name.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
+export interface SchemaChange {
+  /** The service whose schema it changes. */
+  readonly schema: string;
+  readonly change: string;
+}
+
+/** The schema changes of this release, in the order in which they are made. */
+export async function knownChanges(): Promise<SchemaChange[]> {
+  const ofEach = services.map(async ({ name }) =>
+    (await changesOf(name)).map((change) => ({ schema: name, change })),
+  );
+  return (await Promise.all(ofEach)).flat();
+}
+
+/** What must hold now: of each service the check of its latest change, for a change may undo what one before it asked. */
+export async function latestChecks(): Promise<(SchemaChange & { readonly sql: string })[]> {
+  const ofEach = services.map(async ({ name }) => {
+    const change = (await changesOf(name)).at(-1);
+    if (change === undefined) return [];
+    return [{ schema: name, change, sql: await readFile(join(folderOf(name), change, 'check.sql'), 'utf8') }];
+  });
+  return (await Promise.all(ofEach)).flat();
+}
+
+const folderOf = (service: string) => join(root, 'services', service, 'schema');
+const changesOf = async (service: string): Promise<string[]> => (await readdir(folderOf(service))).sort();
+
 /**
  * Brings a cell's database to the schemas of this release, and its roles to the rights that the declarations
- * give them. Runs as often as one likes; each change runs once, in a transaction with its check.
+ * give them. Runs as often as one likes; each change runs once, in a transaction with its check. With `wanted`, only to
+ * the schemas that an earlier release had.
  */
-export async function applySchemaChanges(adminUrl: string, cell: CellName): Promise<void> {
+export async function applySchemaChanges(
+  adminUrl: string,
+  cell: CellName,
+  wanted: (change: SchemaChange) => boolean = () => true,
+): Promise<void> {
   const client = new pg.Client({ connectionString: adminUrl, application_name: 'relevo schema' });
   await client.connect();
   try {
@@ -21,7 +53,7 @@ export async function applySchemaChanges(adminUrl: string, cell: CellName): Prom
     await client.query(`select pg_advisory_xact_lock(hashtext('relevo schema'))`);
     await client.query(await readFile(join(root, 'delivery/cells/schema/cell.sql'), 'utf8'));
     for (const { name, appendOnly } of services) {
-      await applyService(client, name);
+      await applyService(client, name, wanted);
       if (appendOnly) await sealTables(client, name);
     }
     await client.query(grants(cell));
@@ -31,10 +63,15 @@ export async function applySchemaChanges(adminUrl: string, cell: CellName): Prom
   }
 }
 
-async function applyService(client: pg.Client, name: string): Promise<void> {
+async function applyService(
+  client: pg.Client,
+  name: string,
+  wanted: (change: SchemaChange) => boolean,
+): Promise<void> {
   await client.query(`create schema if not exists ${name}`);
-  const folder = join(root, 'services', name, 'schema');
-  for (const change of (await readdir(folder)).sort()) {
+  const folder = folderOf(name);
+  for (const change of await changesOf(name)) {
+    if (!wanted({ schema: name, change })) continue;
     const known = await client.query('select from cell.schema_changes where schema = $1 and change = $2', [
       name,
       change,
