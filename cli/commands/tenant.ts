@@ -7,6 +7,7 @@ import { withContext } from '../context.ts';
 import { operatorName } from '../operator.ts';
 import { JSON_OUTPUT } from '../options.ts';
 import { Output, table } from '../output.ts';
+import { addRemoval } from './tenant-remove.ts';
 
 interface Options {
   json?: boolean;
@@ -81,5 +82,6 @@ export function tenantCommand(): Command {
             ),
       );
     });
+  addRemoval(tenant);
   return tenant;
 }

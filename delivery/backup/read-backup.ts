@@ -95,7 +95,7 @@ export async function verifyBackup(
   let done = 0;
   const onBytes = (count: number) => progress.update((done += count));
   const told: BackupTable[] = [];
-  let rowsBytes: number[] = [];
+  const rowsBytes: number[] = [];
   let manifest: Manifest | null = null;
   for await (const { kind, bytes } of recordsOf(backup, { ...reading, onBytes })) {
     if (manifest) throw altered(backup.path);

@@ -31,7 +31,7 @@ export interface CellFile {
   readonly clientSecretKey?: string;
 }
 
-const cellsFolder = (home: string) => join(home, 'cells');
+export const cellsFolder = (home: string) => join(home, 'cells');
 const pathOf = (home: string, { tenant, environment }: CellName) =>
   join(cellsFolder(home), tenant, `${environment}.json`);
 
