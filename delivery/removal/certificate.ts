@@ -27,6 +27,7 @@ export interface Certificate {
 export const MEANS = [
   'The databases and roles were dropped, and the files were removed.',
   'The key files were overwritten, flushed to the disk and removed. With the key-encryption keys gone, nothing that was sealed under them opens any more, wherever a copy of it lies: card numbers, PIN values, private keys, and every backup that relevo made.',
+  'Logs of the platform stay. They name cells and what failed in them, and hold none of their data.',
   'Copies of a key file that somebody made elsewhere are not known here. Nor are copies of the whole disk: what the databases held in the clear, names and balances among it, may be in those.',
 ] as const;
 

@@ -24,7 +24,6 @@ const places = (home: string, tenant: string) => {
     { folder: join(home, 'results'), name: new RegExp(`^${cell}-\\d+\\.result\\.csv\\.gpg(?:\\..*)?$`) },
     { folder: backupsFolder(home), name: new RegExp(`^${cell}-\\d{8}T\\d{6}Z\\.relevo-backup(?:\\..*)?$`) },
     { folder: dirname(sampleKeyPath(home, tenant)), name: new RegExp(`^${tenant}\\.asc$`) },
-    { folder: join(home, 'logs'), name: new RegExp(`^${cell}\\.log(?:\\..*)?$`) },
   ];
 };
 
