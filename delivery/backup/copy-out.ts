@@ -1,8 +1,8 @@
 import type pg from 'pg';
 import { copiedRows, submit, type Wire } from './wire.ts';
 
-/** What waits for its reader; beyond it the server is not listened to. */
-const WAITING_BYTES_MAX = 1024 * 1024;
+/** What waits for its reader; beyond it the server is not listened to. A larger row has a buffer of its own. */
+const WAITING_BYTES_MAX = 256 * 1024;
 /** Signature, flags and the length of an extension that there never was. */
 const HEADER_BYTES = 19;
 /** A tuple of -1 columns ends the data. */
@@ -13,7 +13,9 @@ class CopyOut {
   readonly #text: string;
   readonly #onRow: (row: Buffer) => void;
   #wire: Wire | null = null;
-  #waiting: Buffer[] = [];
+  #waiting = Buffer.allocUnsafeSlow(2 * WAITING_BYTES_MAX);
+  /** What the reader has in hand: it is filled again once the reader asks for more. */
+  #lent = Buffer.allocUnsafeSlow(2 * WAITING_BYTES_MAX);
   #waitingBytes = 0;
   #seen = 0;
   #rows = 0;
@@ -37,10 +39,22 @@ class CopyOut {
     if (row.length === 0 || row.equals(END)) return;
     this.#rows++;
     this.#onRow(row);
-    this.#waiting.push(Buffer.from(row));
-    this.#waitingBytes += row.length;
+    this.#keep(row);
     if (this.#waitingBytes >= WAITING_BYTES_MAX) this.#wire?.stream.pause();
     this.#wake();
+  }
+
+  /** A buffer for each row would be a million small ones, which memory is given back of late. */
+  #keep(row: Buffer): void {
+    if (this.#waitingBytes + row.length > this.#waiting.length) {
+      const larger = Buffer.allocUnsafeSlow(
+        Math.max(2 * this.#waiting.length, this.#waitingBytes + row.length),
+      );
+      this.#waiting.copy(larger, 0, 0, this.#waitingBytes);
+      this.#waiting = larger;
+    }
+    row.copy(this.#waiting, this.#waitingBytes);
+    this.#waitingBytes += row.length;
   }
 
   handleCommandComplete({ text }: { text: string }): void {
@@ -60,13 +74,13 @@ class CopyOut {
     this.#wake();
   }
 
-  /** Rows, many at a time, as PostgreSQL writes and reads them. */
+  /** Rows, many at a time, as PostgreSQL writes and reads them. Each batch is good until the next one is asked for. */
   async *rows(): AsyncGenerator<Buffer> {
     try {
       for (;;) {
-        if (this.#waiting.length > 0) {
-          const batch = Buffer.concat(this.#waiting, this.#waitingBytes);
-          this.#waiting = [];
+        if (this.#waitingBytes > 0) {
+          const batch = this.#waiting.subarray(0, this.#waitingBytes);
+          [this.#waiting, this.#lent] = [this.#lent, this.#waiting];
           this.#waitingBytes = 0;
           this.#wire?.stream.resume();
           yield batch;
@@ -83,8 +97,8 @@ class CopyOut {
 }
 
 /**
- * The rows of a table in PostgreSQL's binary form, in memory that does not grow with them; each is also shown to
- * `onRow`, for the length of that call.
+ * The rows of a table in PostgreSQL's binary form, in memory that does not grow with them. Each is also shown to
+ * `onRow`, for the length of that call; a batch of them is good until the next one is asked for.
  */
 export const copyOut = (
   client: pg.Client,

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { type FileHandle, link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { constants, createZstdCompress } from 'node:zlib';
 import { crashPoint } from '#runtime/crash-point.ts';
 import { throughZlib } from '#runtime/openpgp/through-zlib.ts';
@@ -82,9 +82,9 @@ export async function writeBackup(
             action: 'cell.backed_up',
             subject: cellText(name),
             details: {
+              // No name of a file, which may hold a long number, and no long number of our own.
               backup: written.header.id,
-              file: basename(path).slice(0, 200),
-              bytes,
+              megabytes: Math.ceil(bytes / 1e6),
               rows: manifest.tables.reduce((sum, { rows }) => sum + rows, 0),
             },
           },
