@@ -22,6 +22,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   range: async () => (await import('./commands/range.ts')).rangeCommand(),
   cutover: async () => (await import('./commands/cutover.ts')).cutoverCommand(),
   authorisations: async () => (await import('./commands/authorisations.ts')).authorisationsCommand(),
+  backup: async () => (await import('./commands/backup.ts')).backupCommand(),
+  restore: async () => (await import('./commands/restore.ts')).restoreCommand(),
   audit: async () => (await import('./commands/audit.ts')).auditCommand(),
   rehearse: async () => (await import('./commands/rehearse.ts')).rehearseCommand(),
   simulate: async () => (await import('./commands/simulate.ts')).simulateCommand(),

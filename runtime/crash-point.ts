@@ -60,13 +60,48 @@ export type OnboardingCrashPoint = (typeof ONBOARDING_CRASH_POINTS)[number];
 export const APPLY_CRASH_POINTS = ['apply:told', 'apply:terms-written', 'apply:tenant-done'] as const;
 export type ApplyCrashPoint = (typeof APPLY_CRASH_POINTS)[number];
 
+/** The same for a backup: whole and read back, on the trail. For a restore, and for the removal of a tenant. */
+export const BACKUP_CRASH_POINTS = ['backup:written', 'backup:told'] as const;
+export const RESTORE_CRASH_POINTS = [
+  'restore:database-made',
+  'restore:table-loaded',
+  'restore:loaded',
+  'restore:checked',
+  'restore:told',
+  'restore:swapping',
+  'restore:swapped',
+  'restore:former-dropped',
+] as const;
+export const REMOVAL_CRASH_POINTS = [
+  'removal:begun',
+  'removal:exported',
+  'removal:inventory-written',
+  'removal:database-dropped',
+  'removal:roles-dropped',
+  'removal:files-removed',
+  'removal:keys-set-aside',
+  'removal:keys-destroyed',
+  'removal:certificate-written',
+  'removal:certificate-signed',
+] as const;
+export type DeliveryCrashPoint =
+  | (typeof BACKUP_CRASH_POINTS)[number]
+  | (typeof RESTORE_CRASH_POINTS)[number]
+  | (typeof REMOVAL_CRASH_POINTS)[number];
+
 /** `RELEVO_CRASH_AT=cards:imported#3`: the third time this process comes there. Set by the crash proof alone. */
 const [place, times] = (process.env['RELEVO_CRASH_AT'] ?? '').split('#');
 let left = Number(times ?? 1);
 
 /** Does nothing, unless this is the place and the time at which the crash proof wants this process to die. */
 export function crashPoint(
-  here: CrashPoint | FlipCrashPoint | MessageCrashPoint | OnboardingCrashPoint | ApplyCrashPoint,
+  here:
+    | CrashPoint
+    | FlipCrashPoint
+    | MessageCrashPoint
+    | OnboardingCrashPoint
+    | ApplyCrashPoint
+    | DeliveryCrashPoint,
 ): void {
   if (here === place && --left === 0) process.kill(process.pid, 'SIGKILL');
 }

@@ -12,6 +12,7 @@ import { withContext } from '../context.ts';
 import { operatorName } from '../operator.ts';
 import { JSON_OUTPUT } from '../options.ts';
 import { count, day, Output, table } from '../output.ts';
+import { addRemoval } from './tenant-remove.ts';
 
 interface Options {
   json?: boolean;
@@ -63,6 +64,7 @@ relevo apply.`,
     .option(...JSON_OUTPUT)
     .addHelpText('after', '\nExample:\n  $ ./relevo tenant show quipu')
     .action(show);
+  addRemoval(tenant);
   return tenant;
 }
 

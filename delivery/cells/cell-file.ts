@@ -31,7 +31,7 @@ export interface CellFile {
   readonly clientSecretKey?: string;
 }
 
-const cellsFolder = (home: string) => join(home, 'cells');
+export const cellsFolder = (home: string) => join(home, 'cells');
 export const cellFilePath = (home: string, { tenant, environment }: CellName): string =>
   join(cellsFolder(home), tenant, `${environment}.json`);
 

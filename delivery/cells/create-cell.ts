@@ -181,15 +181,19 @@ const createDatabase = async (client: pg.Client, adminUrl: string, name: CellNam
   );
 
 /** Into a cell's database come its own roles and nobody else; a new one would let everybody in. */
-async function letRolesIn(client: pg.Client, name: CellName): Promise<void> {
-  const database = `"${databaseName(name)}"`;
+export async function letRolesIn(
+  client: pg.Client,
+  name: CellName,
+  databaseText = databaseName(name),
+): Promise<void> {
+  const database = `"${databaseText}"`;
   const roles = CELL_ROLES.map((role) => `"${roleName(name, role)}"`).join(', ');
   await client.query(
     `revoke all on database ${database} from public; grant connect on database ${database} to ${roles}`,
   );
 }
 
-async function createDataKeys(client: pg.Client, file: CellFile): Promise<void> {
+export async function createDataKeys(client: pg.Client, file: CellFile): Promise<void> {
   const kek = keksOf(file).at(-1)!;
   const wrapped = KEY_PURPOSES.map((purpose) => wrapNewKey(kek, purpose, 1).wrapped);
   await client.query(

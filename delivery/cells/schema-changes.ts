@@ -11,13 +11,21 @@ import { grants } from './rights.ts';
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const CELL_SCHEMA = join(root, 'delivery/cells/schema/cell.sql');
 
+/** A change by its name, as `ledger/0002-live-movements`. */
+type Wanted = (change: string) => boolean;
+
 /**
  * Brings a cell's database to the schemas of this release, and its roles to the rights that the declarations
- * give them. Runs as often as one likes; each change runs once, in a transaction with its check.
+ * give them. Runs as often as one likes; each change runs once, in a transaction with its check. With `wanted`, only to
+ * the schemas that an earlier release had.
  */
-export const applySchemaChanges = (client: pg.Client, cell: CellName): Promise<void> =>
+export const applySchemaChanges = (
+  client: pg.Client,
+  cell: CellName,
+  wanted: Wanted = () => true,
+): Promise<void> =>
   inTransaction(client, async () => {
-    await applySchemas(client);
+    await applySchemas(client, wanted);
     await client.query(grants(cell));
   });
 
@@ -42,7 +50,7 @@ async function inTransaction(client: pg.Client, work: () => Promise<void>): Prom
   }
 }
 
-async function applySchemas(client: pg.Client): Promise<void> {
+async function applySchemas(client: pg.Client, wanted: Wanted = () => true): Promise<void> {
   await client.query(`select pg_advisory_xact_lock(hashtext('relevo schema'))`);
   await client.query(await readFile(CELL_SCHEMA, 'utf8'));
   const { rows } = await client.query<{ change: string }>(
@@ -52,7 +60,8 @@ async function applySchemas(client: pg.Client): Promise<void> {
   for (const { name, appendOnly } of services) {
     await client.query(`create schema if not exists ${name}`);
     for (const change of await changesOf(name))
-      if (!known.has(`${name}/${change}`)) await applyChange(client, name, change);
+      if (!known.has(`${name}/${change}`) && wanted(`${name}/${change}`))
+        await applyChange(client, name, change);
     if (appendOnly) await sealTables(client, name);
   }
 }
@@ -68,6 +77,17 @@ async function applyChange(client: pg.Client, name: string, change: string): Pro
 
 const schemaFolder = (service: string): string => join(root, 'services', service, 'schema');
 const changesOf = async (service: string): Promise<string[]> => (await readdir(schemaFolder(service))).sort();
+
+/** What must hold now: of each service the check of its latest change, for a change may undo what one before it asked. */
+export async function latestChecks(): Promise<{ change: string; sql: string }[]> {
+  const ofEach = services.map(async ({ name }) => {
+    const change = (await changesOf(name)).at(-1);
+    if (change === undefined) return [];
+    const sql = await readFile(join(schemaFolder(name), change, 'check.sql'), 'utf8');
+    return [{ change: `${name}/${change}`, sql }];
+  });
+  return (await Promise.all(ofEach)).flat();
+}
 
 /** Every change of this release, as `ledger/0002-live-movements`. */
 export async function releaseChanges(): Promise<string[]> {

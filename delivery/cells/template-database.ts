@@ -35,11 +35,16 @@ async function isWhole(client: pg.Client, name: string): Promise<boolean> {
 
 async function make(client: pg.Client, adminUrl: string, name: string): Promise<void> {
   await client.query(`drop database if exists "${name}" with (force)`);
+  await createEmptyDatabase(client, name);
+  await onDatabase(adminUrl, name, makeSchemas);
+  await client.query(`alter database "${name}" with is_template true allow_connections false`);
+}
+
+/** A database without any schema, into which nobody comes. */
+export async function createEmptyDatabase(client: pg.Client, name: string): Promise<void> {
   // Bytes compare as bytes: external ids need no collation, and "C" is the same on every machine.
   await client.query(
     `create database "${name}" template template0 encoding 'UTF8' locale 'C' strategy wal_log`,
   );
   await client.query(`revoke all on database "${name}" from public`);
-  await onDatabase(adminUrl, name, makeSchemas);
-  await client.query(`alter database "${name}" with is_template true allow_connections false`);
 }

@@ -1,28 +1,24 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import pg from 'pg';
 import type { Server } from '#runtime/postgres/server.ts';
-import { databaseName, ENVIRONMENTS, roleName } from '../cells/cell-name.ts';
-import { CELL_ROLES } from '../cells/cell-roles.ts';
+import { withOwner } from '../backup/snapshot.ts';
+import { cellsFolder } from '../cells/cell-file.ts';
+import { ENVIRONMENTS } from '../cells/cell-name.ts';
+import { dropCell } from '../removal/drop-cell.ts';
 
-/** Removes a tenant's cells for good: databases, roles, key files, results, and the folder of what was made for it. */
+/**
+ * Takes away what a demo, a rehearsal, a proof or a test has made: a tenant's cells, whoever is connected, and the
+ * folder of what was made for it. A tenant of somebody's is removed by `removal/remove-tenant.ts`.
+ */
 export async function removeTenant(
   server: Server,
   home: string,
   tenant: string,
   folder: string,
 ): Promise<void> {
-  const client = new pg.Client({ connectionString: server.adminUrl, application_name: 'relevo cells' });
-  await client.connect();
-  try {
-    for (const environment of ENVIRONMENTS) {
-      const name = { tenant, environment };
-      await client.query(`drop database if exists "${databaseName(name)}" with (force)`);
-      for (const role of CELL_ROLES) await client.query(`drop role if exists "${roleName(name, role)}"`);
-    }
-  } finally {
-    await client.end();
-  }
-  await rm(join(home, 'cells', tenant), { recursive: true, force: true });
+  await withOwner(server.adminUrl, 'relevo cells', async (admin) => {
+    for (const environment of ENVIRONMENTS) await dropCell(admin, { tenant, environment }, { force: true });
+  });
+  await rm(join(cellsFolder(home), tenant), { recursive: true, force: true });
   await rm(folder, { recursive: true, force: true });
 }

@@ -1,21 +1,23 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { PrivateKey } from 'openpgp';
 import { generateCellKey, readPrivateKey } from '#runtime/openpgp/keys.ts';
 import { listKeys, storeKey } from '../cells/cell-keys.ts';
 import { type Cell, openVault } from '../cells/open-cell.ts';
+
+export const sampleKeyPath = (home: string, tenant: string): string =>
+  join(home, 'sample-keys', `${tenant}.asc`);
 
 /**
  * The key with which this home plays the tenant and signs synthetic portfolios. Its private half lies here in
  * the clear, so it must never speak for a tenant whose own key is registered in production.
  */
 export async function sampleKey(home: string, tenant: string): Promise<PrivateKey> {
-  const folder = join(home, 'sample-keys');
-  const path = join(folder, `${tenant}.asc`);
+  const path = sampleKeyPath(home, tenant);
   const known = await readFile(path).catch(() => null);
   if (known) return readPrivateKey(known);
   const key = await generateCellKey({ name: `${tenant} (synthetic portfolios only)` });
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   await writeFile(path, key.armor(), { mode: 0o600, flag: 'wx' });
   return key;
 }

@@ -1,4 +1,4 @@
-import type { Deflate, Inflate, InflateRaw } from 'node:zlib';
+import type { Deflate, Inflate, InflateRaw, ZstdCompress, ZstdDecompress } from 'node:zlib';
 
 /** The engine found its input to be damaged or cut short. */
 export class ZlibFailure extends Error {}
@@ -9,7 +9,7 @@ export class ZlibFailure extends Error {}
  */
 export async function* throughZlib(
   source: AsyncIterable<Uint8Array>,
-  engine: Deflate | Inflate | InflateRaw,
+  engine: Deflate | Inflate | InflateRaw | ZstdCompress | ZstdDecompress,
 ): AsyncGenerator<Buffer> {
   let sourceFailure: { readonly error: unknown } | null = null;
   const feed = async () => {

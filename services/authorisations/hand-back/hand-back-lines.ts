@@ -13,9 +13,11 @@ import { addUuid } from '../store/uuids.ts';
 import { csvLine, instantText } from './csv-line.ts';
 import { PortfolioTrailer } from './portfolio-trailer.ts';
 
-/** What a hand-back file tells of, and how it names itself. */
+/** What a portfolio file that is written here tells of, and how it names itself. */
 export interface HandBack {
-  readonly prefix: string;
+  readonly kind: 'delta' | 'full';
+  /** Beginnings of card numbers, 6 to 8 digits; none lies within another. */
+  readonly prefixes: readonly string[];
   readonly tenant: string;
   readonly environment: string;
   readonly fileId: string;
@@ -52,22 +54,21 @@ export class HandBackLines {
   }
 
   async *all(): AsyncGenerator<Buffer> {
-    const { fileId, tenant, environment, sequence, asOf, prefix } = this.#file;
+    const { fileId, tenant, environment, kind, sequence, asOf, prefixes } = this.#file;
     const created = instantText(asOf);
     yield Buffer.from(
-      csvLine(['H', 1, fileId, tenant, environment, 'delta', sequence, SOURCE, created, prefix]),
+      csvLine(['H', 1, fileId, tenant, environment, kind, sequence, SOURCE, created, prefixes.join(';')]),
     );
-    yield* this.#cards();
+    for (const prefix of prefixes) yield* this.#cards(prefix);
     yield* this.#holds();
-    yield* this.#tokens();
+    for (const prefix of prefixes) yield* this.#tokens(prefix);
     yield Buffer.from(this.#trailer.line());
   }
 
-  async *#cards(): AsyncGenerator<Buffer> {
+  async *#cards(prefix: string): AsyncGenerator<Buffer> {
     const { cards } = this.#clients;
     let after: string | null = null;
     do {
-      const { prefix } = this.#file;
       const page: Awaited<ReturnType<typeof cards.listCardsOfRange>> = await cards.listCardsOfRange({
         prefix,
         after,
@@ -150,7 +151,7 @@ export class HandBackLines {
 
   async *#holds(): AsyncGenerator<Buffer> {
     const { cards, ledger } = this.#clients;
-    const { asOf: at, since, importedAfter, prefix } = this.#file;
+    const { asOf: at, since, importedAfter, prefixes } = this.#file;
     let after: string | null = null;
     do {
       const page: Awaited<ReturnType<typeof ledger.holdsAt>> = await ledger.holdsAt({
@@ -166,7 +167,8 @@ export class HandBackLines {
       const text = page.holds
         .map((hold, line) => {
           const card = opened.get(line);
-          if (!card?.pan.reveal().startsWith(prefix)) return '';
+          const pan = card?.pan.reveal();
+          if (!card || !prefixes.some((prefix) => pan?.startsWith(prefix))) return '';
           this.#trailer.addHold(hold);
           return holdLine(hold, card.externalCardId);
         })
@@ -175,9 +177,9 @@ export class HandBackLines {
     } while (after !== null);
   }
 
-  async *#tokens(): AsyncGenerator<Buffer> {
+  async *#tokens(prefix: string): AsyncGenerator<Buffer> {
     const { cards } = this.#clients;
-    const { prefix, importedAfter } = this.#file;
+    const { importedAfter } = this.#file;
     let after: string | null = null;
     do {
       const page: Awaited<ReturnType<typeof cards.listTokensOfRange>> = await cards.listTokensOfRange({

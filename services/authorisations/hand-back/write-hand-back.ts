@@ -55,7 +55,8 @@ export async function writeHandBack(cell: CutoverCell, wanted: HandBackWanted): 
   const { tenant, environment } = cell;
   const file: HandBack = {
     ...moment,
-    prefix,
+    kind: 'delta',
+    prefixes: [prefix],
     tenant,
     environment,
     sequence,
