@@ -1,9 +1,5 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-
-interface Pair {
-  readonly certificate: string;
-  readonly key: string;
-}
+import type { Pair } from './pair-file.ts';
 
 /** Whether a pair can serve a host now: it can be read, belongs together, is for the host and has begun and not ended. */
 export function isGood({ certificate, key }: Pair, host: string, now: number): boolean {
