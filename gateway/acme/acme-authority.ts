@@ -35,6 +35,7 @@ export interface AcmeAuthority {
 
 /** An order takes some seconds; one that takes longer is lost. */
 const ORDER_MS_MAX = 120_000;
+const HTTP_SETTINGS = { retryMaxAttempts: 2, retryDefaultDelay: 1 };
 const FIRST_WAIT_MS = 60_000;
 /** Authorities allow a handful of failures per host and hour, and lock out who goes on. */
 const WAIT_MS_MAX = 6 * 3_600_000;
@@ -56,7 +57,9 @@ export async function openAcmeAuthority(options: AcmeOptions): Promise<AcmeAutho
   const accountKey =
     (await readIfThere(keyFile)) ??
     (await makeOnce(keyFile, async () => String(await acme.crypto.createPrivateEcdsaKey('P-256'))));
-  // The library has one HTTP client for all; a process has one authority.
+  // The library has one HTTP client for all; a process has one authority. What it gives up is tried again by us, later.
+  Object.assign(acme.axios.defaults, { timeout: 15_000 });
+  Object.assign((acme.axios.defaults as unknown as { acmeSettings: object }).acmeSettings, HTTP_SETTINGS);
   if (authorityRoots !== undefined) acme.axios.defaults.httpsAgent = new Agent({ ca: authorityRoots });
   try {
     createPrivateKey(accountKey);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { makeFolder, readIfThere } from '#runtime/postgres/files.ts';
 import { Refusal } from '#runtime/refusal.ts';
 import { isHostName } from '../host-name.ts';
-import { isDue, isGood } from '../lifetime.ts';
+import { hasBegun, isDue, isGood } from '../lifetime.ts';
 import { makeOnce, type Pair, pairIn, replaceFile, textOf } from '../pair-file.ts';
 import { makeLeaf, makeRoot, readRoot, type Root } from './certificates.ts';
 
@@ -80,7 +80,9 @@ async function keptOrMade(folder: string, root: Root, host: string, now: number)
   const file = join(folder, 'hosts', `${host}.pem`);
   const text = await readIfThere(file);
   const kept = text === undefined ? null : pairIn(text);
-  if (kept !== null && isIssuedBy(kept, root) && isGood(kept, host, now) && !isDue(kept, now)) return kept;
+  const isKept = kept !== null && isIssuedBy(kept, root) && isGood(kept, host, now);
+  // One from before the clock was set back is made anew: here that costs nothing.
+  if (isKept && hasBegun(kept, now) && !isDue(kept, now)) return kept;
   const made = await makeLeaf(root, host, now);
   const written = textOf(made);
   await replaceFile(file, written, 0o600);
