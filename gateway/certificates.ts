@@ -1,13 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
 import { Refusal } from '#runtime/refusal.ts';
-
-export interface HostCertificate {
-  /** The chain, its own certificate first; PEM. */
-  readonly certificate: string;
-  /** PEM. */
-  readonly key: string;
-}
+import type { Pair } from './pair-file.ts';
 
 /** Mozilla's "intermediate": TLS 1.3, and of TLS 1.2 what has forward secrecy and authenticates what it enciphers. */
 export const TLS_SETTINGS: SecureContextOptions = {
@@ -34,7 +28,7 @@ interface Known {
 }
 
 interface CertificatesOptions {
-  readonly certificateFor: (host: string) => Promise<HostCertificate>;
+  readonly certificateFor: (host: string) => Promise<Pair>;
   readonly now: () => number;
 }
 
@@ -81,7 +75,7 @@ export class Certificates {
   }
 }
 
-function contextOf(host: string, { certificate, key }: HostCertificate, now: number): Known {
+function contextOf(host: string, { certificate, key }: Pair, now: number): Known {
   const leaf = new X509Certificate(certificate);
   const endsAt = leaf.validToDate.getTime();
   if (endsAt <= now)

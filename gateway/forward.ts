@@ -4,7 +4,7 @@ import type { Dispatcher, Pool } from 'undici';
 import { Refusal } from '#runtime/refusal.ts';
 import type { Exchange } from './exchange.ts';
 import type { GatewayLimits } from './limits.ts';
-import { Problem } from './problems.ts';
+import { Problem, type ProblemCode } from './problems.ts';
 import type { Upstream } from './routing-table.ts';
 import { ClientGone } from './take-body.ts';
 import type { Upstreams } from './upstreams.ts';
@@ -91,10 +91,7 @@ class Asking implements Dispatcher.DispatchHandler {
     const { request, response } = this.#exchange;
     const { headers, body, limits } = this.#forwarding;
     const isStream = body !== null && !Buffer.isBuffer(body);
-    this.#stopAfter(
-      limits.upstreamMsMax + (isStream ? limits.bodyMsMax : 0),
-      new Problem('upstream_too_slow'),
-    );
+    this.#stopAfter(limits.upstreamMsMax + (isStream ? limits.bodyMsMax : 0), 'upstream_too_slow');
     const gone = () => this.#stop(new ClientGone());
     response.once('close', gone);
     this.#sentAt = performance.now();
@@ -130,7 +127,7 @@ class Asking implements Dispatcher.DispatchHandler {
     const exchange = this.#exchange;
     exchange.upstreamMs = performance.now() - this.#sentAt;
     this.#left = headers['content-length'] === undefined ? null : Number(headers['content-length']);
-    this.#stopAfter(this.#forwarding.limits.answerMsMax, new Problem('upstream_broken'));
+    this.#stopAfter(this.#forwarding.limits.answerMsMax, 'upstream_broken');
     exchange.begin(status, answerHeaders(headers));
   }
 
@@ -155,9 +152,9 @@ class Asking implements Dispatcher.DispatchHandler {
     this.#settled.reject(this.#stopped ?? error);
   }
 
-  #stopAfter(ms: number, why: Error): void {
+  #stopAfter(ms: number, code: ProblemCode): void {
     clearTimeout(this.#deadline);
-    this.#deadline = setTimeout(() => this.#stop(why), ms);
+    this.#deadline = setTimeout(() => this.#stop(new Problem(code)), ms);
   }
 
   /** In the queue of a pool it cannot be broken off: it still takes its turn there, and is told then. */

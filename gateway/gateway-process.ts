@@ -1,7 +1,7 @@
 import { Refusal } from '#runtime/refusal.ts';
 import type { AccessEntry } from './access-log.ts';
 import { callerIdentity } from './caller-identity.ts';
-import type { HostCertificate } from './certificates.ts';
+import type { Pair } from './pair-file.ts';
 import { type Gateway, startGateway } from './gateway.ts';
 import type { FromGateway, StartTerms, ToGateway, ToldRefusal } from './protocol.ts';
 import type { Upstream } from './routing-table.ts';
@@ -27,9 +27,9 @@ interface Waiting<T> {
 export class GatewayProcess {
   readonly #channel: Channel;
   readonly #reaching = new Map<number, Waiting<{ socketPath: string }>>();
-  readonly #wanted = new Map<string, Waiting<HostCertificate>>();
+  readonly #wanted = new Map<string, Waiting<Pair>>();
   /** Handed in and not yet taken up. */
-  readonly #certificates = new Map<string, HostCertificate>();
+  readonly #certificates = new Map<string, Pair>();
   readonly #log: LogBatches;
   #lastId = 0;
   #gateway: Gateway | null = null;
@@ -97,14 +97,14 @@ export class GatewayProcess {
     for (const host of this.#certificates.keys()) if (!hosts.has(host)) this.#certificates.delete(host);
   }
 
-  #takeCertificate(host: string, { certificate, key }: HostCertificate): void {
+  #takeCertificate(host: string, { certificate, key }: Pair): void {
     const waiting = this.#wanted.get(host);
     if (waiting !== undefined) return waiting.resolve({ certificate, key });
     this.#certificates.set(host, { certificate, key });
     this.#gateway?.certificateChanged(host);
   }
 
-  #want(host: string): Promise<HostCertificate> {
+  #want(host: string): Promise<Pair> {
     const there = this.#certificates.get(host);
     this.#certificates.delete(host);
     if (there !== undefined) return Promise.resolve(there);

@@ -7,7 +7,8 @@ import type { Duplex } from 'node:stream';
 import type { AccessEntry } from './access-log.ts';
 import { answerBadHttp, faultOf } from './bad-http.ts';
 import { checkHttp } from './check-http.ts';
-import { Certificates, type HostCertificate, TLS_SETTINGS } from './certificates.ts';
+import { Certificates, TLS_SETTINGS } from './certificates.ts';
+import type { Pair } from './pair-file.ts';
 import { Exchange } from './exchange.ts';
 import { type CallerFacts, type Handling, handleRequest } from './handle-request.ts';
 import { isHostName } from './host-name.ts';
@@ -30,7 +31,7 @@ export interface GatewayOptions {
   /** The port that clients know, where something before the gateway maps another one to it. */
   readonly publicPort?: number;
   readonly table: RoutingTable;
-  readonly certificateFor: (host: string) => Promise<HostCertificate>;
+  readonly certificateFor: (host: string) => Promise<Pair>;
   /** Wakes the processes of a cell where they sleep, and says where they listen. Rejects with a refusal. */
   readonly reach: Reach;
   /** What tells the cell's process, for a few seconds, who calls. */

@@ -1,18 +1,16 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
+import type { Pair } from './pair-file.ts';
 
-interface Pair {
-  readonly certificate: string;
-  readonly key: string;
-}
-
-/** Whether a pair can serve a host now: it can be read, belongs together, is for the host and has begun and not ended. */
+/**
+ * Whether a pair can serve a host: it can be read, belongs together, is for the host and has not ended. One that has
+ * not begun is good, too: its authority's clock is before ours, and clients go by their own.
+ */
 export function isGood({ certificate, key }: Pair, host: string, now: number): boolean {
   try {
     const leaf = new X509Certificate(certificate);
     return (
       leaf.checkPrivateKey(createPrivateKey(key)) &&
       leaf.checkHost(host, { subject: 'never' }) !== undefined &&
-      leaf.validFromDate.getTime() <= now &&
       now < leaf.validToDate.getTime()
     );
   } catch {
@@ -24,6 +22,9 @@ export function isGood({ certificate, key }: Pair, host: string, now: number): b
 export function isDue({ certificate }: Pair, now: number): boolean {
   return now >= dueAt(certificate);
 }
+
+export const hasBegun = ({ certificate }: Pair, now: number): boolean =>
+  new X509Certificate(certificate).validFromDate.getTime() <= now;
 
 export function dueAt(certificate: string): number {
   const { validFromDate, validToDate } = new X509Certificate(certificate);

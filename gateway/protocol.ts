@@ -1,6 +1,6 @@
 import type { JWK } from 'jose';
 import type { AccessEntry } from './access-log.ts';
-import type { HostCertificate } from './certificates.ts';
+import type { Pair } from './pair-file.ts';
 import type { GatewayLimits } from './limits.ts';
 import type { RoutingTable, Upstream } from './routing-table.ts';
 
@@ -26,7 +26,7 @@ export type ToGateway =
   | ({ readonly kind: 'start' } & StartTerms)
   | { readonly kind: 'table'; readonly table: RoutingTable }
   /** Asked for by `wanted`, or unasked when it has been renewed. */
-  | ({ readonly kind: 'certificate'; readonly host: string } & HostCertificate)
+  | ({ readonly kind: 'certificate'; readonly host: string } & Pair)
   | ({ readonly kind: 'no_certificate'; readonly host: string } & ToldRefusal)
   | { readonly kind: 'reached'; readonly id: number; readonly socketPath: string }
   | ({ readonly kind: 'refused'; readonly id: number } & ToldRefusal)

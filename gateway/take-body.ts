@@ -24,14 +24,15 @@ const tooSlow = (msMax: number): Problem =>
 
 /** The body in one piece; null where there is none. */
 export function takeWhole(exchange: Exchange, { bytesMax, msMax }: BodyLimits): Promise<Buffer | null> {
-  const { request } = exchange;
+  const { request, response } = exchange;
   if (!hasBody(request)) return Promise.resolve(null);
   begin(exchange);
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     const settle = (result: () => void) => {
       clearTimeout(late);
-      request.off('data', take).off('end', done).off('close', gone);
+      request.off('data', take).off('end', done);
+      response.off('close', gone);
       result();
     };
     const take = (chunk: Buffer) => {
@@ -42,13 +43,15 @@ export function takeWhole(exchange: Exchange, { bytesMax, msMax }: BodyLimits): 
     const done = () => settle(() => resolve(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)));
     const gone = () => settle(() => reject(new ClientGone()));
     const late = setTimeout(() => settle(() => reject(tooSlow(msMax))), msMax);
-    request.on('data', take).once('end', done).once('close', gone);
+    request.on('data', take).once('end', done);
+    // Not the request's own: once it is answered, a request that breaks off tells nobody.
+    response.once('close', gone);
   });
 }
 
 /** The body as it comes. What is wrong with it is the error of the stream; the request itself can still be answered. */
 export function passOn(exchange: Exchange, { bytesMax, msMax }: BodyLimits): Readable {
-  const { request } = exchange;
+  const { request, response } = exchange;
   begin(exchange);
   const body = new PassThrough({
     transform(chunk: Buffer, _encoding, done: TransformCallback) {
@@ -58,7 +61,7 @@ export function passOn(exchange: Exchange, { bytesMax, msMax }: BodyLimits): Rea
     },
   });
   const late = setTimeout(() => body.destroy(tooSlow(msMax)), msMax);
-  request.once('close', () => request.complete || body.destroy(new ClientGone()));
+  response.once('close', () => request.complete || body.destroy(new ClientGone()));
   body.once('close', () => {
     clearTimeout(late);
     request.unpipe(body);

@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 
 export interface TraceContext {
   readonly traceId: string;
@@ -23,15 +23,18 @@ export function traceContext(traceparent: string | undefined, tracestate: string
     (version !== '00' || more === undefined) &&
     !/^0+$/.test(traceId) &&
     !/^0+$/.test(parentId);
-  if (!isValid) return context(randomBytes(16).toString('hex'), '00', undefined);
+  if (!isValid) return context(randomHex(), '00', undefined);
   // Of a later version only the sampled flag is known.
   const known = (Number.parseInt(flags, 16) & 1).toString(16).padStart(2, '0');
   return context(traceId, version === '00' ? flags : known, goodState(tracestate));
 }
 
+/** Node keeps randomness for these at hand, and asks the system for it in large pieces. */
+const randomHex = (): string => randomUUID().replaceAll('-', '');
+
 const context = (traceId: string, flags: string, tracestate: string | undefined): TraceContext => ({
   traceId,
-  traceparent: `00-${traceId}-${randomBytes(8).toString('hex')}-${flags}`,
+  traceparent: `00-${traceId}-${randomHex().slice(0, 16)}-${flags}`,
   tracestate,
 });
 

@@ -1,6 +1,7 @@
 import 'reflect-metadata'; // @peculiar/x509 resolves its algorithms by it
 import { randomBytes, webcrypto } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
+import type { Pair } from '../pair-file.ts';
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 const DAY_MS = 86_400_000;
@@ -8,13 +9,6 @@ const ROOT_DAYS = 3_650;
 export const LEAF_DAYS = 30;
 /** Clocks of machines differ; a certificate that begins now would be refused by one that is a little behind. */
 const BEGIN_EARLIER_MS = 3_600_000;
-
-export interface Pair {
-  /** PEM. */
-  readonly certificate: string;
-  /** PKCS #8, PEM. */
-  readonly key: string;
-}
 
 export interface Root {
   readonly certificate: x509.X509Certificate;

@@ -1,12 +1,12 @@
 import { X509Certificate } from 'node:crypto';
-import { link, readdir, readFile, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { codeOf } from '#runtime/postgres/errors.ts';
-import { makeFolder, readIfThere, syncFolder, writeWhole } from '#runtime/postgres/files.ts';
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { makeFolder, readIfThere } from '#runtime/postgres/files.ts';
 import { Refusal } from '#runtime/refusal.ts';
 import { isHostName } from '../host-name.ts';
-import { isDue, isGood } from '../lifetime.ts';
-import { makeLeaf, makeRoot, type Pair, readRoot, type Root } from './certificates.ts';
+import { hasBegun, isDue, isGood } from '../lifetime.ts';
+import { makeOnce, type Pair, pairIn, replaceFile, textOf } from '../pair-file.ts';
+import { makeLeaf, makeRoot, readRoot, type Root } from './certificates.ts';
 
 /**
  * Names that nobody can own in the public (RFC 2606, 6761, 8375 and ICANN's `internal`): a person who trusts this
@@ -52,7 +52,8 @@ export async function openLocalAuthority(
  */
 async function openRoot(folder: string, now: number): Promise<Root> {
   const file = join(folder, ROOT_PAIR);
-  const text = (await readIfThere(file)) ?? (await makeOnce(file, textOf(await makeRoot(LOCAL_NAMES, now))));
+  const text =
+    (await readIfThere(file)) ?? (await makeOnce(file, async () => textOf(await makeRoot(LOCAL_NAMES, now))));
   const broken = (what: string, cause?: unknown) =>
     new Refusal('authority_broken', `The local authority in ${folder} ${what}.`, {
       advice: `Remove ${folder} and start again; then trust the new ${ROOT_CERTIFICATE} in the place of the old one.`,
@@ -69,26 +70,9 @@ async function openRoot(folder: string, now: number): Promise<Root> {
   if (root.certificate.notAfter.getTime() <= now) throw broken('has ended');
   const told = join(folder, ROOT_CERTIFICATE);
   const certificate = `${pair.certificate.trimEnd()}\n`;
-  if ((await readIfThere(told)) !== certificate) await writeWhole(told, certificate, { mode: 0o644 });
+  if ((await readIfThere(told)) !== certificate) await replaceFile(told, certificate, 0o644);
   return root;
 }
-
-/** The text of the file afterwards: this one, or that of whoever was first. */
-async function makeOnce(file: string, text: string): Promise<string> {
-  const draft = `${file}.${process.pid}`;
-  await writeWhole(draft, text, { mode: 0o600 });
-  try {
-    await link(draft, file);
-    await syncFolder(dirname(file));
-  } catch (error) {
-    if (codeOf(error) !== 'EEXIST') throw error;
-  } finally {
-    await rm(draft, { force: true });
-  }
-  return readFile(file, 'utf8');
-}
-
-const textOf = ({ certificate, key }: Pair): string => `${certificate.trimEnd()}\n${key.trimEnd()}\n`;
 
 /** Certificate and key in one file: one rename, so they always belong together. */
 async function keptOrMade(folder: string, root: Root, host: string, now: number): Promise<Pair> {
@@ -96,10 +80,13 @@ async function keptOrMade(folder: string, root: Root, host: string, now: number)
   const file = join(folder, 'hosts', `${host}.pem`);
   const text = await readIfThere(file);
   const kept = text === undefined ? null : pairIn(text);
-  if (kept !== null && isIssuedBy(kept, root) && isGood(kept, host, now) && !isDue(kept, now)) return kept;
+  const isKept = kept !== null && isIssuedBy(kept, root) && isGood(kept, host, now);
+  // One from before the clock was set back is made anew: here that costs nothing.
+  if (isKept && hasBegun(kept, now) && !isDue(kept, now)) return kept;
   const made = await makeLeaf(root, host, now);
-  await writeWhole(file, textOf(made), { mode: 0o600 });
-  return made;
+  const written = textOf(made);
+  await replaceFile(file, written, 0o600);
+  return pairIn(written)!;
 }
 
 function checkHost(host: string): void {
@@ -108,17 +95,6 @@ function checkHost(host: string): void {
   throw new Refusal('host_not_local', `The local authority cannot vouch for ${JSON.stringify(host)}.`, {
     advice: `Give the cell a name that ends in ${LOCAL_NAMES.map((name) => `.${name}`).join(', ')}, or get its certificate by ACME.`,
   });
-}
-
-const PEM = /-----BEGIN ([A-Z ]+)-----[\s\S]+?-----END \1-----/g;
-
-function pairIn(text: string): Pair | null {
-  const blocks = [...text.matchAll(PEM)];
-  const of = (label: string) => blocks.filter(([, found]) => found === label).map(([block]) => block);
-  const [certificates, keys] = [of('CERTIFICATE'), of('PRIVATE KEY')];
-  return certificates.length > 0 && keys.length === 1
-    ? { certificate: certificates.join('\n'), key: keys[0] }
-    : null;
 }
 
 function isIssuedBy({ certificate }: Pair, root: Root): boolean {
