@@ -75,6 +75,9 @@ const DAY_MS = 86_400_000;
 /** How long a burst is waited for before what is silent counts as unanswered. */
 const BURST_MS_MAX = 1_500;
 const DELTA_MS_MAX = 120_000;
+/** Messages go on while a delta comes in, but not all of them: no balances can be looked at before it is in. */
+const DELTA_STEP_MS = 100;
+const DELTA_STEPS_MAX = 25;
 const SETTLE_MS_MAX = 45_000;
 const SETTLE_STEP_SECONDS = 2;
 const ROUNDS_MAX = 40;
@@ -142,7 +145,8 @@ export class Simulation {
   #atMs = OPENED_MS + MINUTE_MS;
   #skewMs = 0;
   #skewEnds = 0;
-  #delta: { asOfMs: number; begins: number; text: Buffer; running: Running | null } | null = null;
+  #delta: { asOfMs: number; begins: number; text: Buffer; running: Running | null; steps: number } | null =
+    null;
   #sequence = 1;
   #isEnding = false;
   #isOver = false;
@@ -480,6 +484,7 @@ export class Simulation {
         begins: step + this.#faults.between(0, 4),
         text: this.#deltaText(asOfMs),
         running: null,
+        steps: 0,
       };
       this.#history.event(`a delta speaks of ${new Date(asOfMs).toISOString()}`);
       this.#setClocks();
@@ -496,7 +501,8 @@ export class Simulation {
       );
       return;
     }
-    if (delta.running.hasEnded()) await this.#endDelta();
+    await pause(DELTA_STEP_MS);
+    if (delta.running.hasEnded() || ++delta.steps > DELTA_STEPS_MAX) await this.#endDelta();
   }
 
   #deltaText(asOfMs: number): Buffer {
