@@ -45,3 +45,23 @@ test('holds of the named purchases of an account expire, and no others', () => {
   model.expire(account, new Set(['S00000100000']));
   assert.equal(model.balanceOf(account).heldMinor, heldMinor);
 });
+
+test('what was answered otherwise than it is on record has not happened, and its reversal stays', () => {
+  const model = new Model([card], OPENED_MS);
+  const { heldMinor } = model.balanceOf(account);
+  const purchase = new Purchase(card, { rrn: 'S00000300000', amountMinor: 50 });
+  const asked = purchase.ask('0100', stamp('000003'));
+  const passedOn = asked.answered({ code: '00', approval: 'EARL01' });
+  model.enter(passedOn);
+  assert.equal(model.balanceOf(account).heldMinor, heldMinor + 50);
+  model.enter(
+    purchase
+      .reverse('0400', stamp('000004'), { leftMinor: 20, names: 'original' })
+      .answered({ code: '00', approval: undefined }),
+  );
+  model.withdraw(passedOn);
+  model.enter(asked.answered({ code: '12', approval: undefined }));
+  assert.equal(model.balanceOf(account).heldMinor, heldMinor);
+  model.enter(asked.answered({ code: '00', approval: 'OWN001' }));
+  assert.equal(model.balanceOf(account).heldMinor, heldMinor + 20);
+});

@@ -96,6 +96,13 @@ export class Model {
     }
   }
 
+  /** A request was answered otherwise than it is on record: what was entered for it has not happened. */
+  withdraw({ key, card, rrn, answeredApproval }: Answered): void {
+    this.entries.delete(key);
+    const name = `${card.id}|${rrn}|${answeredApproval ?? ''}`;
+    if (this.#keyOfHold.get(name) === key) this.#keyOfHold.delete(name);
+  }
+
   /** What purchases of an account hold has expired. */
   expire({ id }: Pick<SimulatedAccount, 'id'>, rrns: ReadonlySet<string>): void {
     for (const entry of this.entries.values())
