@@ -61,6 +61,8 @@ export class Model {
   readonly #keyOfHold = new Map<string, string>();
   readonly #keyOfEarlierStan = new Map<string, string>();
   readonly #clearedAhead = new Set<string>();
+  /** What reversals leave of holds that they name by RRN and approval code, and that nobody has told of yet. */
+  readonly #leftAhead = new Map<string, number>();
   /** Accounts that were moved without being asked: by advices, and by what was taken back. */
   readonly forced = new Set<string>();
 
@@ -92,6 +94,13 @@ export class Model {
       case '042':
         return this.#reverse(answered);
     }
+  }
+
+  /** A request was answered otherwise than it is on record: what was entered for it has not happened. */
+  withdraw({ key, card, rrn, answeredApproval }: Answered): void {
+    this.entries.delete(key);
+    const name = `${card.id}|${rrn}|${answeredApproval ?? ''}`;
+    if (this.#keyOfHold.get(name) === key) this.#keyOfHold.delete(name);
   }
 
   /** What purchases of an account hold has expired. */
@@ -195,6 +204,8 @@ export class Model {
       this.entries.set(key, newEntry({ card, rrn, isHold: true, sign: -1, amountMinor, expiresMs }));
     }
     this.#keyOfHold.set(name, key);
+    const ahead = this.#leftAhead.get(name);
+    if (ahead !== undefined) this.#leave(key, ahead);
     const approvalCode = (answered.sentApproval ?? answered.answeredApproval)!;
     this.entries.get(key)!.named = { rrn, stan: answered.stan, approvalCode };
     if (this.#clearedAhead.has(name)) this.entries.get(key)!.isCleared = true;
@@ -218,11 +229,17 @@ export class Model {
 
   #reverse({ card, rrn, originalKey, originalStan, sentApproval, leftMinor, isCredit }: Answered): void {
     if (isCredit) this.forced.add(card.account.id);
+    const name = `${card.id}|${rrn}|${sentApproval!}`;
     const key =
       originalKey === undefined
-        ? this.#keyOfHold.get(`${card.id}|${rrn}|${sentApproval!}`)
+        ? this.#keyOfHold.get(name)
         : (this.#keyOfEarlierStan.get(`${card.id}|${rrn}|${originalStan!}`) ?? originalKey);
-    if (key !== undefined) this.#left.set(key, Math.min(leftMinor, this.#left.get(key) ?? Infinity));
+    if (key !== undefined) this.#leave(key, leftMinor);
+    else this.#leftAhead.set(name, Math.min(leftMinor, this.#leftAhead.get(name) ?? Infinity));
+  }
+
+  #leave(key: string, leftMinor: number): void {
+    this.#left.set(key, Math.min(leftMinor, this.#left.get(key) ?? Infinity));
   }
 }
 

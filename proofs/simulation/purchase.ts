@@ -35,6 +35,14 @@ export class Sent {
     return undecided.length > 1 ? undecided[0] : undefined;
   }
 
+  /** What is on record counts, where an answer has left that was not. */
+  settle(recorded: Said): void {
+    const { purchase } = this;
+    if (this.said.some(({ approval }) => approval !== undefined && approval === purchase.approval))
+      purchase.approval = recorded.approval;
+    this.said.splice(0, Infinity, recorded);
+  }
+
   get isRequest(): boolean {
     return this.type === '010' || this.type === '020';
   }

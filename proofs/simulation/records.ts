@@ -1,4 +1,5 @@
 import type { Database } from '#runtime/database/database.ts';
+import type { Message } from '#runtime/iso8583/message.ts';
 import { unpack } from '#runtime/iso8583/unpack.ts';
 import { shortened } from './history.ts';
 
@@ -51,6 +52,26 @@ const movedOf = (admin: Database, account: string) => admin.rows<Moved>`
            as told
     from ledger.transfers join ledger.accounts on account_id in (debit_account_id, credit_account_id)
    where external_account_id = ${account} order by transfer_id limit ${READ_MAX}`;
+
+/** How a message is on record; undefined while it is not, or not done. */
+export async function recordOf(
+  admin: Database,
+  account: string,
+  message: Message,
+): Promise<{ code: string; approval: string | undefined } | undefined> {
+  const rows = await admin.rows<{ request: Buffer; code: string; approval: string | null }>`
+    select request, response_code as code, approval_code as approval
+      from authorisations.messages join ledger.accounts using (account_id)
+     where external_account_id = ${account} and state = 'done' limit ${READ_MAX}`;
+  const found = rows.find(({ request }) => {
+    const kept = unpack(request);
+    return (
+      kept.mti.slice(0, 3) === message.mti.slice(0, 3) &&
+      [7, 11, 37].every((field) => kept.get(field) === message.get(field))
+    );
+  });
+  return found && { code: found.code, approval: found.approval ?? undefined };
+}
 
 /** What messages have moved on an account for good, by RRN. */
 export async function postedByPurchase(admin: Database, account: string): Promise<Map<string, number>> {

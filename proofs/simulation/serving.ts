@@ -8,6 +8,8 @@ import { acquireServer } from '#runtime/postgres/server.ts';
  * A process that serves a cell as `relevo serve` does, but for its clock, which the simulation sets. It dies where
  * RELEVO_CRASH_AT says, or when the simulation kills it, or with the simulation.
  */
+const PASSED_ON_EVERY_MS = 5;
+
 const [home, cellText, startsAt] = process.argv.slice(2);
 let nowMs = Number(startsAt);
 let setAtMs = performance.now();
@@ -29,3 +31,10 @@ const serving = await serveAuthorisations(cell, readAllSettings(process.env), {
   onTrouble: (what, error) => process.stderr.write(`${what}: ${(error as Error).message}\n`),
 });
 process.send!({ port: serving.port });
+
+let passedOn = 0;
+setInterval(() => {
+  if (serving.pipeline.counts.passedOn === passedOn) return;
+  ({ passedOn } = serving.pipeline.counts);
+  process.send!({ passedOn });
+}, PASSED_ON_EVERY_MS);

@@ -28,6 +28,8 @@ export class SimulatedProcess {
   /** Those who wait for an answer, by what an answer gives back of its request. */
   readonly #waiting = new Map<string, ((answer: Message | null) => void)[]>();
   #said = '';
+  /** How many answers have left it before they were on record. */
+  passedOn = 0;
   isOver = false;
   wasKilled = false;
   /** Resolves when it has ended, however. */
@@ -52,6 +54,9 @@ export class SimulatedProcess {
     });
     this.#child.stderr!.on('data', (piece) => (this.#said = (this.#said + String(piece)).slice(-SAID_MAX)));
     this.#child.on('error', () => {});
+    this.#child.on('message', ({ passedOn }: { passedOn?: number }) => {
+      this.passedOn = passedOn ?? this.passedOn;
+    });
     this.ended = new Promise((resolve) =>
       this.#child.once('exit', (_, signal) => {
         this.#end();

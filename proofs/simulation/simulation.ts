@@ -93,6 +93,7 @@ const WORDS: Readonly<Record<keyof Tally, string>> = {
   deltas: 'deltas that came in',
   expired: 'holds that were made to expire',
   checkpoints: 'times that all balances were held against the model',
+  passedOn: 'messages that were answered before another answer went on record',
 };
 
 const toldOf = ({ messages, asked, kills, crashes, cuts, jumps, deltas, checkpoints }: Tally): string =>

@@ -127,7 +127,10 @@ export class Traffic {
     const isPartial = random.between(1, 3) === 1;
     const mti = random.pick(['0400', '0400', '0420']);
     purchase.isReversed = true;
-    const byHold = purchase.isHold && purchase.approval !== undefined && random.between(1, 3) === 1;
+    // The earlier processor remembers a reversal that comes first by its original, and not by the hold that it names.
+    const mayComeFirst = purchase.card.isRelayed && purchase.request !== null && !purchase.request.final;
+    const byHold =
+      purchase.isHold && purchase.approval !== undefined && random.between(1, 3) === 1 && !mayComeFirst;
     return purchase.reverse(mti, this.#stamp(clocks), {
       leftMinor: isPartial ? random.between(0, purchase.amountMinor) : undefined,
       names: byHold ? 'hold' : 'original',

@@ -1,6 +1,7 @@
 /**
  * What a card has spent in the UTC day and month in which it was last used: approved debits, in minor units of its
- * account's currency. Windows go by our own clock, for a sender's may be wrong by months.
+ * account's currency. Windows go by the database's clock, for a sender's may be wrong by months and a process's may
+ * jump.
  */
 export interface Usage {
   /** Days since 1970-01-01. */
@@ -22,9 +23,10 @@ export const monthOf = (time: Date): number => time.getUTCFullYear() * 12 + time
 export const NO_USAGE: Usage = { day: 0, dayCount: 0, dayMinor: 0, month: 0, monthCount: 0, monthMinor: 0 };
 
 /**
- * The usage as it stands at `now`: a window that is over counts from zero. Processes read clocks that differ a
- * little, and clocks are set back; neither may open the window before again, or around midnight limits could be
- * spent twice. A window further ahead than the next one was opened by a clock gone wrong and counts as over.
+ * The usage as it stands at `now`: a window that is over counts from zero. A clock may be set back, or be that of
+ * another server that takes over and differs a little; neither may open the window before again, or around midnight
+ * limits could be spent twice. A window further ahead than the next one was opened by a clock gone wrong and counts as
+ * over.
  */
 export function usageAt(usage: Usage, now: Date): Usage {
   const day = dayOf(now);

@@ -56,6 +56,8 @@ export interface PipelineCounts {
   /** Answers that left before they were recorded, and wait for that; what the earlier processor decided and nobody here could write down is lost after it. */
   unrecorded: number;
   lost: number;
+  /** All that ever left before they were recorded. */
+  passedOn: number;
 }
 
 /** When the database is slower than this, messages of relayed ranges no longer wait for it. */
@@ -98,6 +100,7 @@ export class MessagePipeline {
     batches: 0,
     unrecorded: 0,
     lost: 0,
+    passedOn: 0,
   };
   readonly #options: PipelineOptions;
   readonly #now: () => number;
@@ -499,6 +502,7 @@ export class MessagePipeline {
     this.#settle(task, answerOf(task, task.earlier));
     task.isUnrecorded = true;
     this.counts.unrecorded++;
+    this.counts.passedOn++;
   }
 
   #isRecorded(task: Task): void {
