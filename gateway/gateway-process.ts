@@ -72,7 +72,7 @@ export class GatewayProcess {
     try {
       this.#gateway = await startGateway({
         ...terms,
-        identityFor: await callerIdentity(identityKey),
+        identityFor: callerIdentity(identityKey),
         certificateFor: (host) => this.#want(host),
         reach: (upstream) => this.#reach(upstream),
         log: (entry) => this.#log.add(entry),

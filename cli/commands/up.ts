@@ -1,9 +1,9 @@
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
 import { listCells } from '#delivery/cells/cell-file.ts';
 import { type CellName, cellText } from '#delivery/cells/cell-name.ts';
 import { accessLog } from '#delivery/supervisor/access-log.ts';
+import type { AcmeTerms } from '#delivery/supervisor/certificates.ts';
 import { CellWatch, type Needs } from '#delivery/supervisor/cell-needs.ts';
 import { CellProcesses, type NetworkPorts } from '#delivery/supervisor/cell-processes.ts';
 import { GatewayDoor } from '#delivery/supervisor/gateway.ts';
@@ -18,6 +18,7 @@ import type { Output } from '../output.ts';
 import { openLog, startWorkers, type Workers } from '../workers.ts';
 
 const POLL_MS = 500;
+const RENEW_MS = 3_600_000;
 
 export function upCommand(): Command {
   return new Command('up')
@@ -58,7 +59,7 @@ async function runPlatform(context: Context, signal: AbortSignal): Promise<void>
         state: 'running',
         cells,
         services: names,
-        gateway: { port, plain_port: platform.door.plainPort, root: platform.door.authority.rootFile },
+        gateway: { port, plain_port: platform.door.plainPort, root: platform.door.rootFile },
       },
       () => announcement(cells, names, platform.door),
     );
@@ -75,7 +76,7 @@ const announcement = (cells: readonly string[], names: readonly string[], door: 
       ? `Running: ${cells.join(', ')}\nEach with ${names.join(', ')}.`
       : 'Running, but there are no cells yet: ./relevo tenant add NAME',
     `Gateway: https://localhost:${door.port}, each cell by its host name; HTTP on port ${door.plainPort} is sent on to it.`,
-    `Clients on this machine trust it by ${door.authority.rootFile} (curl --cacert).`,
+    `Clients on this machine trust it by ${door.rootFile} (curl --cacert).`,
     'Ctrl-C stops.',
   ].join('\n');
 
@@ -125,7 +126,8 @@ class Platform {
       plainPort: settings.RELEVO_GATEWAY_PLAIN_PORT,
       ...(settings.RELEVO_GATEWAY_PUBLIC_PORT > 0 && { publicPort: settings.RELEVO_GATEWAY_PUBLIC_PORT }),
       identityKey: key.privateJwk,
-      authorityFolder: join(gatewayFolder(home), 'authority'),
+      folder: gatewayFolder(home),
+      acme: acmeOf(settings),
       reach: ({ cell }) => processes.reach(cell),
       onAccess: accessLog(home),
       onTrouble: (code, message) =>
@@ -151,8 +153,14 @@ class Platform {
   }
 
   async run(): Promise<void> {
+    let renewedMs = performance.now();
     while (!this.#signal.aborted) {
       await this.#route();
+      if (performance.now() - renewedMs > RENEW_MS) {
+        renewedMs = performance.now();
+        // Authorities take their time; what goes wrong is told by the door.
+        void this.door.renewCertificates().catch(() => {});
+      }
       await this.#watch.look(
         (name, needs) => this.#tend(cellText(name), needs),
         (name, error) => this.#failed(name, error),
@@ -218,6 +226,12 @@ class Platform {
     return ports;
   }
 }
+
+const acmeOf = ({
+  RELEVO_ACME_URL: url,
+  RELEVO_ACME_EMAIL: email,
+  RELEVO_ACME_ROOTS: roots,
+}: Context['settings']): AcmeTerms | null => (url === null ? null : { url, email, roots });
 
 const NO_ROUTING: Routing = { table: { cells: [], operations: [] }, cells: new Map() };
 

@@ -37,6 +37,15 @@ export const platformSettings = {
     max: 65_535,
     fallback: 0,
   }),
+  RELEVO_ACME_URL: plainText({
+    text: 'The directory of an ACME authority that vouches for the hosts of real domains; it asks on port 80 of each host.',
+  }),
+  RELEVO_ACME_EMAIL: plainText({
+    text: 'Where that authority writes to when a certificate is about to end.',
+  }),
+  RELEVO_ACME_ROOTS: plainText({
+    text: 'A file of roots (PEM) by which to trust that authority itself, where it is a private one.',
+  }),
   RELEVO_OPERATOR: plainText({
     text: 'Whose name stands in the audit trail for what a command does; without it the login name.',
   }),

@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { type LocalAuthority, openLocalAuthority } from '#gateway/authority/local-authority.ts';
 import type { AccessEntry } from '#gateway/access-log.ts';
 import type { FromGateway, StartTerms, ToGateway } from '#gateway/protocol.ts';
 import type { RoutingTable, Upstream } from '#gateway/routing-table.ts';
 import { Refusal } from '#runtime/refusal.ts';
 import { onlyCode } from '../cell-process/only-code.ts';
+import { type AcmeTerms, type CertificateSource, openCertificates } from './certificates.ts';
 
 const MAIN = fileURLToPath(import.meta.resolve('#gateway/main.ts'));
 const GRACE_MS = 10_000;
@@ -17,7 +17,9 @@ const RESTART_MS_MAX = 30_000;
 const STEADY_MS = 60_000;
 
 export interface GatewayOptions extends Omit<StartTerms, 'table'> {
-  readonly authorityFolder: string;
+  /** Where what is the gateway's is kept. */
+  readonly folder: string;
+  readonly acme: AcmeTerms | null;
   /** The socket of a cell, which may have to be woken first. */
   readonly reach: (upstream: Upstream) => Promise<string>;
   readonly onAccess: (entries: readonly AccessEntry[], lost: number) => void;
@@ -33,26 +35,40 @@ export interface GatewayOptions extends Omit<StartTerms, 'table'> {
  * is started again on the same ports, later each time it ends soon.
  */
 export class GatewayDoor {
-  readonly authority: LocalAuthority;
   port: number;
   plainPort: number | null;
   readonly #options: GatewayOptions;
   #table: RoutingTable = { cells: [], operations: [] };
-  #child!: ChildProcess;
+  #child: ChildProcess | undefined;
+  #certificates!: CertificateSource;
   #isClosing = false;
 
   /** Refused with `gateway_failed` where it cannot listen. */
   static async open(options: GatewayOptions): Promise<GatewayDoor> {
-    const door = new GatewayDoor(options, await openLocalAuthority(options.authorityFolder));
+    const door = new GatewayDoor(options);
+    door.#certificates = await openCertificates({
+      ...options,
+      answerChallenge: (token, answer) => door.#tell({ kind: 'challenge', token, answer }),
+      onRenewed: (host, pair) => door.#tell({ kind: 'certificate', host, ...pair }),
+    });
     await door.#start(RESTART_MS);
     return door;
   }
 
-  private constructor(options: GatewayOptions, authority: LocalAuthority) {
+  private constructor(options: GatewayOptions) {
     this.#options = options;
-    this.authority = authority;
     this.port = options.port;
     this.plainPort = options.plainPort;
+  }
+
+  /** What a person trusts, to reach local names. */
+  get rootFile(): string {
+    return this.#certificates.rootFile;
+  }
+
+  /** Certificates that end soon are ordered anew; to be called now and then. */
+  renewCertificates(): Promise<void> {
+    return this.#certificates.renew(this.#table.cells.map(({ host }) => host));
   }
 
   use(table: RoutingTable): void {
@@ -68,8 +84,9 @@ export class GatewayDoor {
   /** Takes nothing more; what is under way ends. */
   async close(): Promise<void> {
     this.#isClosing = true;
-    if (hasEnded(this.#child)) return;
-    const ended = new Promise((resolve) => this.#child.once('exit', resolve));
+    const child = this.#child;
+    if (!child || hasEnded(child)) return;
+    const ended = new Promise((resolve) => child.once('exit', resolve));
     this.#tell({ kind: 'close', graceMs: GRACE_MS });
     await ended;
   }
@@ -113,7 +130,7 @@ export class GatewayDoor {
   }
 
   #tell(message: ToGateway): void {
-    if (this.#child.connected) this.#child.send(message, () => {});
+    if (this.#child?.connected) this.#child.send(message, () => {});
   }
 
   async #take(message: FromGateway): Promise<void> {
@@ -125,7 +142,7 @@ export class GatewayDoor {
           (error: unknown) => this.#tell({ kind: 'refused', id: message.id, ...refusalOf(error) }),
         );
       case 'wanted':
-        return this.authority.certificateFor(message.host).then(
+        return this.#certificates.certificateFor(message.host).then(
           ({ certificate, key }) => this.#tell({ kind: 'certificate', host: message.host, certificate, key }),
           (error: unknown) => this.#tell({ kind: 'no_certificate', host: message.host, ...refusalOf(error) }),
         );

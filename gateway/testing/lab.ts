@@ -328,7 +328,7 @@ export async function startLab(
       lab.reached.push(upstream);
       return lab.reach(upstream);
     },
-    identityFor: await callerIdentity(await exportJWK(privateKey)),
+    identityFor: callerIdentity(await exportJWK(privateKey)),
     log: (entry) => lab.log.push(entry),
     onTrouble: (error) => lab.troubles.push(error),
     ...options,
