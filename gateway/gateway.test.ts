@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { suite, test } from 'node:test';
 import { connect } from 'node:tls';
 import { decodeJwt } from 'jose';
@@ -324,6 +325,34 @@ suite('TLS', () => {
     ])
       assert.match(await handshake(options), /^(ERR_SSL_|ECONNRESET|EPROTO)/, JSON.stringify(options));
     assert.deepEqual(lab.troubles, []);
+  });
+
+  test('is begun anew for each connection, so that each says for which host it is', async (t) => {
+    const lab = await startLab(t, { cells: ['quipu/staging', 'tambo/staging'] });
+    const [quipu, tambo] = lab.cells.values();
+    for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+      let session: Buffer | undefined;
+      const ask = async ({ host }: { host: string }) => {
+        const socket = connect({
+          host: '127.0.0.1',
+          port: lab.gateway.port,
+          servername: host,
+          ca: lab.ca,
+          maxVersion,
+          session,
+        });
+        socket.on('session', (given: Buffer) => (session = given));
+        await once(socket, 'secureConnect');
+        const isReused = socket.isSessionReused();
+        socket.write(`GET /healthz HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+        const chunks: Buffer[] = [];
+        socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+        await once(socket, 'close');
+        return [isReused, Buffer.concat(chunks).toString().slice(9, 12)];
+      };
+      for (const cell of [quipu, quipu, tambo, quipu])
+        assert.deepEqual(await ask(cell), [false, '200'], maxVersion);
+    }
   });
 
   test('goes on with the certificate that is there while a new one cannot be had, and not after its end', async (t) => {

@@ -41,7 +41,8 @@ function refuseByItsWords(token: string, issuer: string): void {
     throw refused('token_malformed');
   }
   if (header.alg !== ALGORITHM) throw refused('token_algorithm');
-  if (claims.iss !== issuer || claims.aud !== issuer) throw refused('token_of_another_cell');
+  const audiences = [claims.aud].flat();
+  if (claims.iss !== issuer || !audiences.includes(issuer)) throw refused('token_of_another_cell');
 }
 
 async function genuine(token: string, { route, keyFor }: Cell, now: number): Promise<JWTPayload> {
