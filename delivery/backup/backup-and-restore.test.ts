@@ -11,6 +11,7 @@ import { openAudit } from '#delivery/cells/open-audit.ts';
 import { openCell } from '#delivery/cells/open-cell.ts';
 import { rotateKeys } from '#delivery/cells/rotate-keys.ts';
 import { Refusal } from '#runtime/refusal.ts';
+import { services } from '#services/all.ts';
 import { setTestRange, testPipeline } from '#tools/testing/authorisations.ts';
 import { assertLedgerLaws } from '#tools/testing/books.ts';
 import { testCell, type TestCell } from '#tools/testing/cell.ts';
@@ -24,7 +25,7 @@ import { withOwner } from './snapshot.ts';
 import { writeBackup, type WrittenBackup } from './write-backup.ts';
 
 const { server } = await testServer();
-const SCHEMAS = ['audit', 'authorisations', 'cardholders', 'cards', 'cell', 'ledger', 'migrations'];
+const SCHEMAS = [...services.map(({ name }) => name), 'cell'];
 const OPERATOR = 'ana.quispe';
 
 let files = 0;
