@@ -1,0 +1,1 @@
+export const onRecord: readonly { failure: string; kinds: readonly string[] }[] = [];

@@ -1,0 +1,27 @@
+import type { Attempts } from './attempts.ts';
+import type { Stage } from './stage.ts';
+import { tryForgedTokens } from './tries/forged-tokens.ts';
+import { tryHosts } from './tries/hosts.ts';
+import { tryIdentifiers } from './tries/identifiers.ts';
+import { tryInterleaved } from './tries/interleaved.ts';
+
+export const PART_NAMES = ['hosts', 'tokens', 'identifiers', 'interleaved'] as const;
+export type PartName = (typeof PART_NAMES)[number];
+
+interface Part {
+  readonly name: PartName;
+  readonly needsPlatform: boolean;
+  run(stage: Stage, attempts: Attempts, size: { isShort: boolean }): Promise<void>;
+}
+
+/** In the order in which they are tried. */
+export const parts: readonly Part[] = [
+  { name: 'hosts', needsPlatform: true, run: tryHosts },
+  { name: 'tokens', needsPlatform: true, run: tryForgedTokens },
+  { name: 'identifiers', needsPlatform: true, run: tryIdentifiers },
+  {
+    name: 'interleaved',
+    needsPlatform: true,
+    run: (stage, attempts, { isShort }) => tryInterleaved(stage, attempts, { requests: isShort ? 100 : 400 }),
+  },
+];
