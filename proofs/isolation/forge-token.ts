@@ -1,5 +1,12 @@
-import { createPublicKey, generateKeyPairSync, randomUUID, type JsonWebKey, type KeyObject } from 'node:crypto';
-import { importJWK, type JWTPayload, SignJWT, UnsecuredJWT } from 'jose';
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type JsonWebKey,
+  type KeyObject,
+  randomUUID,
+} from 'node:crypto';
+import { type JWTPayload, SignJWT, UnsecuredJWT } from 'jose';
 import type { SealedCell } from './sealed-cell.ts';
 
 export interface Forgery {
@@ -32,15 +39,15 @@ export async function forgeriesFor(
     scope,
     ...more,
   });
-  const keyOf = async ({ file }: SealedCell) => {
+  const keyOf = ({ file }: SealedCell) => {
     const { jwk, kid } = file.tokenKeys!.at(-1)!;
-    return { kid, key: (await importJWK(jwk, 'ES256')) as CryptoKey, jwk };
+    return { kid, key: createPrivateKey({ key: jwk as JsonWebKey, format: 'jwk' }), jwk };
   };
-  const [mine, stolen] = await Promise.all([keyOf(here), keyOf(other)]);
+  const [mine, stolen] = [keyOf(here), keyOf(other)];
   const own = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const sign = (
     payload: JWTPayload,
-    key: CryptoKey | KeyObject | Uint8Array,
+    key: KeyObject | Uint8Array,
     header: Record<string, unknown>,
   ): Promise<string> =>
     new SignJWT(payload).setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', ...header } as never).sign(key);
@@ -70,7 +77,10 @@ export async function forgeriesFor(
     },
     {
       what: 'the same, with its key in the header',
-      token: await sign(claims(), own.privateKey, { jwk: own.publicKey.export({ format: 'jwk' }), kid: mine.kid }),
+      token: await sign(claims(), own.privateKey, {
+        jwk: own.publicKey.export({ format: 'jwk' }),
+        kid: mine.kid,
+      }),
       meant: gateway('token_signature_wrong', 'token_malformed'),
     },
     {

@@ -87,9 +87,9 @@ function conclude(attempts: Attempts, report: Report, isWhole: boolean): void {
   for (const tally of attempts.tallies()) {
     report.holds(
       tally.kind,
-      tally.attempts > 0
-        ? tally.crossed + tally.astray + tally.broken === 0 && tally.legitimateRefused === 0
-        : tally.legitimateRefused === 0,
+      tally.crossed + tally.astray + tally.broken === 0 &&
+        tally.legitimate > 0 &&
+        tally.legitimateRefused === 0,
       foundOf(tally),
     );
   }
@@ -137,4 +137,3 @@ function foundOf({ attempts, stoppedBy, crossed, astray, broken, legitimate }: K
 const COLOURS = { stopped: pc.green, astray: pc.red, crossed: pc.red, broken: pc.red };
 export const lineOf = ({ kind, what, outcome, by }: Attempt): string =>
   `${COLOURS[outcome](outcome)}  ${kind}: ${what}: ${by}`;
-

@@ -49,6 +49,9 @@ export function exampleOf(schema: Schema): unknown {
   }
 }
 
+/** Optional by its schema, but one of several that name what a message is about. */
+const ALSO = new Set(['approval_code']);
+
 let drawn = 100_000 + (Date.now() % 400_000);
 
 /** Digits that no message had before, for what makes a message one of its own. */
@@ -83,7 +86,7 @@ export function requestOf(
   const filled = (schema: Schema): Record<string, unknown> =>
     Object.fromEntries(
       Object.entries(schema.properties ?? {})
-        .filter(([name]) => schema.required?.includes(name) || name in given)
+        .filter(([name]) => schema.required?.includes(name) || ALSO.has(name) || name in given)
         .map(([name, property]) => [name, value(name, property)]),
     );
   const params = filled((http.params ?? {}) as Schema);
@@ -91,7 +94,7 @@ export function requestOf(
     encodeURIComponent(String(params[name])),
   );
   const query = new URLSearchParams(
-    Object.entries(filled((http.query ?? {}) as Schema)).map(([name, text]) => [name, String(text)]),
+    filled((http.query ?? {}) as Schema) as Record<string, string>,
   ).toString();
   return {
     method: http.method,

@@ -7,7 +7,9 @@ import type { SealedCell } from './sealed-cell.ts';
  */
 export function answersOwnCell(answer: Answer, own: SealedCell, cells: readonly SealedCell[]): boolean {
   const mine = idsOf(own);
-  return !cells.some((other) => other !== own && idsOf(other).some((id) => !mine.includes(id) && answer.text.includes(id)));
+  return !cells.some(
+    (other) => other !== own && idsOf(other).some((id) => !mine.includes(id) && answer.text.includes(id)),
+  );
 }
 
 const UUID_LENGTH = 36;

@@ -1,11 +1,22 @@
 import type { Attempts } from './attempts.ts';
 import type { Stage } from './stage.ts';
+import { tryCallers } from './tries/callers.ts';
 import { tryForgedTokens } from './tries/forged-tokens.ts';
 import { tryHosts } from './tries/hosts.ts';
 import { tryIdentifiers } from './tries/identifiers.ts';
 import { tryInterleaved } from './tries/interleaved.ts';
+import { trySockets } from './tries/sockets.ts';
+import { tryStolenCredentials } from './tries/stolen-credentials.ts';
 
-export const PART_NAMES = ['hosts', 'tokens', 'identifiers', 'interleaved'] as const;
+export const PART_NAMES = [
+  'callers',
+  'database',
+  'sockets',
+  'hosts',
+  'tokens',
+  'identifiers',
+  'interleaved',
+] as const;
 export type PartName = (typeof PART_NAMES)[number];
 
 interface Part {
@@ -16,6 +27,9 @@ interface Part {
 
 /** In the order in which they are tried. */
 export const parts: readonly Part[] = [
+  { name: 'callers', needsPlatform: false, run: tryCallers },
+  { name: 'database', needsPlatform: false, run: tryStolenCredentials },
+  { name: 'sockets', needsPlatform: true, run: trySockets },
   { name: 'hosts', needsPlatform: true, run: tryHosts },
   { name: 'tokens', needsPlatform: true, run: tryForgedTokens },
   { name: 'identifiers', needsPlatform: true, run: tryIdentifiers },

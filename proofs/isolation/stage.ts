@@ -65,7 +65,8 @@ export async function withStage<T>(
   let platform: RunningPlatform | null = null;
   try {
     const cells: SealedCell[] = [];
-    for (const tenant of [lab.tenant, other]) cells.push(...(await cellsOf(lab, tenant, options)));
+    for (const [at, tenant] of [lab.tenant, other].entries())
+      cells.push(...(await cellsOf(lab, tenant, CARDS + at * 10, options)));
     options.progress(`${cells.length} cells, ${cells.filter((c) => c.isPopulated).length} with a portfolio`);
     if (options.needsPlatform) {
       platform = await startPlatform(lab, socketsFolder);
@@ -92,6 +93,7 @@ export async function withStage<T>(
 async function cellsOf(
   lab: Lab,
   tenant: string,
+  cards: number,
   { populatedPerTenant, progress }: StageOptions,
 ): Promise<SealedCell[]> {
   // From the strictest on: production is always among those with a portfolio.
@@ -111,7 +113,7 @@ async function cellsOf(
         const path = join(lab.folder, `${tenant}-${environment}.gpg`);
         await makeSample(
           path,
-          { ...name, cards: CARDS + at, seed: SEED, kind: 'full', faults: 2 },
+          { ...name, cards: cards + at, seed: SEED, kind: 'full', faults: 2 },
           { signingKey: tenantKey, cellKeys: keys.cell.map((key) => key.toPublic()) },
         );
         const migrating = lab.start(['migrate', 'start', path, '--cell', cellText(name), '--wait']);
@@ -150,7 +152,11 @@ async function cellsOf(
 }
 
 /** What clients of the cell know of it, by the names under which operations take it. */
-async function identifiersOf(lab: Lab, database: string, vault: Vault): Promise<Pick<SealedCell, 'ids' | 'pans'>> {
+async function identifiersOf(
+  lab: Lab,
+  database: string,
+  vault: Vault,
+): Promise<Pick<SealedCell, 'ids' | 'pans'>> {
   const cards = await lab.ask<{ id: string; sealed: Buffer }>(
     database,
     'select card_id::text as id, pan_sealed as sealed from cards.cards order by card_id',

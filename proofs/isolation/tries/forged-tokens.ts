@@ -11,7 +11,10 @@ import type { Stage } from '../stage.ts';
 const REMEMBERED_MS = 2_200;
 
 /** Tokens that no cell gave, at every public operation of every cell. */
-export async function tryForgedTokens({ cells, populated, platform }: Stage, attempts: Attempts): Promise<void> {
+export async function tryForgedTokens(
+  { cells, populated, platform }: Stage,
+  attempts: Attempts,
+): Promise<void> {
   const { ask, issuerOf } = platform!;
   await sleep(REMEMBERED_MS);
   const tried = populated.length > 2 ? cells : populated;
@@ -48,9 +51,7 @@ export async function tryForgedTokens({ cells, populated, platform }: Stage, att
 /** One of the other tenant in the same environment, and one of the same tenant. */
 const othersFor = (here: SealedCell, cells: readonly SealedCell[]): SealedCell[] =>
   [
-    cells.find(
-      ({ name }) => name.tenant !== here.name.tenant && name.environment === here.name.environment,
-    )!,
+    cells.find(({ name }) => name.tenant !== here.name.tenant && name.environment === here.name.environment)!,
   ].filter(Boolean);
 
 const kindOf = (what: string): string =>
@@ -82,7 +83,12 @@ async function tryNarrow(
     });
     const what = `${operationName(operation)} at ${here.text} with the scopes ${[...granted].join(' ')}`;
     if (granted.has(operation.http.scope))
-      attempts.allowed('scope missing', what, answer.status < 300 || answer.status === 404, `${answer.status}`);
+      attempts.allowed(
+        'scope missing',
+        what,
+        answer.status < 300 || answer.status === 404,
+        `${answer.status}`,
+      );
     else attempts.tried('scope missing', what, metAnswer(answer), ['gateway: scope_missing']);
   }
 }
@@ -104,7 +110,10 @@ async function tryTokenEndpoint(
     );
   };
   await refused(`client and secret of ${other.text}`, other.client);
-  await refused(`this cell’s client with a secret of ${other.text}`, { ...here.client, secret: other.client.secret });
+  await refused(`this cell’s client with a secret of ${other.text}`, {
+    ...here.client,
+    secret: other.client.secret,
+  });
   await refused(`${other.text}’s client with a secret of this cell`, {
     clientId: other.client.clientId,
     secret: here.client.secret,

@@ -72,7 +72,13 @@ export async function tryHosts({ cells, populated, platform }: Stage, attempts: 
     }
   }
   const [cell] = populated;
-  for (const hostHeader of ['127.0.0.1', `nobody.${cell.host}`, 'localhost', `${cell.host}.`, 'x'.repeat(200)]) {
+  for (const hostHeader of [
+    '127.0.0.1',
+    `nobody.${cell.host}`,
+    'localhost',
+    `${cell.host}.`,
+    'x'.repeat(200),
+  ]) {
     const answer = await ask
       .ask({ host: cell.host, hostHeader, method: 'GET', path: '/v1/cards', token: cell.client.token })
       .then(metAnswer, metError);
@@ -82,7 +88,10 @@ export async function tryHosts({ cells, populated, platform }: Stage, attempts: 
     ]);
   }
   for (const servername of [`nobody.${cell.host}`, 'example.com'])
-    attempts.tried('host that nobody serves', `a connection for ${servername}`, await ask.handshake(servername), [
-      'tls: no certificate',
-    ]);
+    attempts.tried(
+      'host that nobody serves',
+      `a connection for ${servername}`,
+      await ask.handshake(servername),
+      ['tls: no certificate'],
+    );
 }

@@ -12,10 +12,15 @@ const TIMED = 40;
 const SAME_MS = 2;
 
 /** Identifiers of one cell in another: as if they did not exist, in words, in status and in time. */
-export async function tryIdentifiers({ cells, populated, platform }: Stage, attempts: Attempts): Promise<void> {
+export async function tryIdentifiers(
+  { cells, populated, platform }: Stage,
+  attempts: Attempts,
+): Promise<void> {
   const { ask } = platform!;
   const kind = 'identifier of another cell';
-  const named = operations.filter((operation) => identifiersOf(operation).some((name) => name.endsWith('_id')));
+  const named = operations.filter((operation) =>
+    identifiersOf(operation).some((name) => name.endsWith('_id')),
+  );
   await inTurns(
     pairsOf(populated).flatMap((pair) => named.map((operation) => [operation, ...pair] as const)),
     async ([operation, here, there]) => {
@@ -85,11 +90,11 @@ async function tryCardNumbers({ populated, ask, attempts }: Parts): Promise<void
         });
       const [known, unknown] = [await asking(foreign), await asking(nobodys)];
       const decision = ({ status, json }: Answer) =>
-        JSON.stringify([status, json['approved'], json['response_code'], json['reason'], json['code']]);
+        JSON.stringify([status, json['decision'], json['response_code'], json['reason'], json['code']]);
       attempts.compared(
         kind,
         `${operationName(operation)} at ${here.text} with a card of ${there.text}`,
-        decision(known) === decision(unknown) && known.json['approved'] !== true,
+        decision(known) === decision(unknown) && known.json['decision'] !== 'approved',
         'decided as a card that nobody has',
         `${decision(known)} | ${decision(unknown)}`,
       );
