@@ -16,6 +16,7 @@ import { endOf, type Running } from '../lab/command.ts';
 import type { Lab } from '../lab/lab.ts';
 import { waitFor } from '../lab/wait.ts';
 import { AskGateway } from './ask-gateway.ts';
+import { canariesOf } from './tries/logs.ts';
 import type { SealedCell, TriedClient } from './sealed-cell.ts';
 
 /** The platform as it runs, and the cells between which crossing is tried. */
@@ -72,6 +73,7 @@ export async function withStage<T>(
       platform = await startPlatform(lab, socketsFolder);
       options.progress(`relevo up on port ${platform.ports.gateway}`);
       await fetchTokens(lab, cells, platform.ask);
+      for (const [what, value] of canariesOf(cells)) platform.ask.canaries.add(what, value);
     }
     return await use({
       lab,

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { CallerIdentity } from '#runtime/identity/caller-identity.ts';
 import { type Answer, metAnswer } from '../ask-gateway.ts';
 import type { Attempts } from '../attempts.ts';
 import { inTurns } from '../in-turns.ts';
@@ -6,6 +7,7 @@ import { answersOwnCell } from '../own-answer.ts';
 import { identifiersOf, operationName, operations, propertiesOf, requestOf } from '../operation-request.ts';
 import { pairsOf } from '../sealed-cell.ts';
 import type { Stage } from '../stage.ts';
+import { stolenGatewayKey } from './callers.ts';
 
 const TIMED = 40;
 /** Medians of two kinds of 404 over one machine’s loopback; a look into another database would cost more than this. */
@@ -63,6 +65,7 @@ export async function tryIdentifiers(
     }
   await tryCardNumbers({ populated, ask, attempts });
   await compareTimes({ populated, ask, attempts });
+  await tryGatewayHeaders(stage, attempts);
 }
 
 const saying = ({ status, json }: Answer): string =>
@@ -133,3 +136,35 @@ async function compareTimes({ populated, ask, attempts }: Parts): Promise<void> 
 
 const median = (values: readonly number[]): number =>
   [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+
+/** The gateway says who calls; a client that says so itself, even in its words, is not listened to. */
+export async function tryGatewayHeaders({ lab, populated, platform }: Stage, attempts: Attempts): Promise<void> {
+  const { ask } = platform!;
+  const kind = 'header that is the gateway’s to write';
+  const { key } = await stolenGatewayKey(lab.home);
+  const gateway = new CallerIdentity('gateway', key);
+  for (const [here, there] of pairsOf(populated))
+    for (const operation of operations.filter(({ http }) => http.method === 'GET')) {
+      const asked = {
+        ...requestOf(operation, { of: here }),
+        host: here.host,
+        token: here.client.token,
+      };
+      const plain = await ask.ask(asked);
+      attempts.allowed(kind, `${operationName(operation)} at ${here.text} without it`, plain.status === 200, String(plain.status));
+      const client = { clientId: there.client.clientId, scopes: [operation.http.scope] };
+      for (const [what, identity] of [
+        ['a made-up identity', 'nobody'],
+        [`an identity for ${there.text}`, await gateway.present(there.text, client)],
+      ]) {
+        const answer = await ask.ask({ ...asked, headers: { 'relevo-caller': identity } });
+        attempts.compared(
+          kind,
+          `${operationName(operation)} at ${here.text} with ${what}`,
+          answer.text === plain.text,
+          'not handed on',
+          `${answer.status} ${answer.text.slice(0, 120)}`,
+        );
+      }
+    }
+}
