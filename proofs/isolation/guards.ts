@@ -49,7 +49,7 @@ const appendTrigger: Edit = {
 };
 const knownKey: Edit = {
   file: KNOWN_TOKENS,
-  from: 'hash(\'sha256\', `${trust}\\n${token}`, \'base64\')',
+  from: "hash('sha256', `${trust}\\n${token}`, 'base64')",
   to: "hash('sha256', `${trust.slice(0, 0)}${token}`, 'base64')",
 };
 const knownCell: Edit = {
@@ -121,7 +121,11 @@ export const guards: readonly Guard[] = [
     kind: 'token out of its time',
     by: 'crossed',
     edits: [
-      { file: VERIFY_TOKEN, from: 'currentDate: new Date(now),', to: 'currentDate: new Date(Number(decodeJwt(token).iat) * 1_000),' },
+      {
+        file: VERIFY_TOKEN,
+        from: 'currentDate: new Date(now),',
+        to: 'currentDate: new Date(Number(decodeJwt(token).iat) * 1_000),',
+      },
     ],
   },
   {
@@ -164,7 +168,11 @@ export const guards: readonly Guard[] = [
     kind: 'caller that is not declared',
     by: 'crossed',
     edits: [
-      { file: 'runtime/calls.ts', from: 'if (!declared?.callers.includes(caller.name))', to: 'if (!declared)' },
+      {
+        file: 'runtime/calls.ts',
+        from: 'if (!declared?.callers.includes(caller.name))',
+        to: 'if (!declared)',
+      },
     ],
   },
   {
@@ -271,7 +279,14 @@ export const guards: readonly Guard[] = [
     part: 'database',
     kind: 'change of what is only appended',
     by: 'astray',
-    edits: [appendRights, { file: 'delivery/cells/rights.ts', from: '`revoke update, delete, truncate on', to: '`revoke references on' }],
+    edits: [
+      appendRights,
+      {
+        file: 'delivery/cells/rights.ts',
+        from: '`revoke update, delete, truncate on',
+        to: '`revoke references on',
+      },
+    ],
   },
   {
     name: 'append-only, by the trigger alone',
@@ -299,8 +314,16 @@ export const guards: readonly Guard[] = [
     kind: 'sealed value in another place',
     by: 'crossed',
     edits: [
-      { file: 'runtime/vault/seal.ts', from: 'cipher.setAAD(place);\n  const text', to: 'cipher.setAAD(place.subarray(0, 0));\n  const text' },
-      { file: 'runtime/vault/seal.ts', from: 'decipher.setAAD(place);', to: 'decipher.setAAD(place.subarray(0, 0));' },
+      {
+        file: 'runtime/vault/seal.ts',
+        from: 'cipher.setAAD(place);\n  const text',
+        to: 'cipher.setAAD(place.subarray(0, 0));\n  const text',
+      },
+      {
+        file: 'runtime/vault/seal.ts',
+        from: 'decipher.setAAD(place);',
+        to: 'decipher.setAAD(place.subarray(0, 0));',
+      },
       { file: 'runtime/vault/batch-seal.ts', from: 'setAAD(', to: 'setAAD(Buffer.alloc(0)) && void (' },
     ],
   },

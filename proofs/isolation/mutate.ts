@@ -49,7 +49,9 @@ export async function checkEdits(chosen: readonly Guard[] = guards): Promise<voi
     for (const { file, from } of edits) {
       const times = (await readFile(join(ROOT, file), 'utf8')).split(from).length - 1;
       if (times !== 1)
-        throw new Error(`the guard "${name}" is found ${times} times in ${file}: mend proofs/isolation/guards.ts`);
+        throw new Error(
+          `the guard "${name}" is found ${times} times in ${file}: mend proofs/isolation/guards.ts`,
+        );
     }
 }
 
@@ -59,7 +61,10 @@ async function without(guard: Guard): Promise<Found> {
     await copyProject(folder);
     for (const { file, from, to } of guard.edits) {
       const path = join(folder, file);
-      await writeFile(path, (await readFile(path, 'utf8')).replace(from, () => to));
+      await writeFile(
+        path,
+        (await readFile(path, 'utf8')).replace(from, () => to),
+      );
     }
     return judge(guard, await runPart(folder, guard.part));
   } finally {
@@ -106,7 +111,8 @@ function judge({ kind, by }: Guard, document: Document | string): Found {
   if (typeof document === 'string')
     return { isFound: false, told: `the proof fell over: ${document.trim().split('\n').at(-1)}` };
   const { held, failure, notStopped = [] } = document;
-  if (failure !== undefined) return { isFound: false, told: `the proof fell over: ${failure.split('\n')[0]}` };
+  if (failure !== undefined)
+    return { isFound: false, told: `the proof fell over: ${failure.split('\n')[0]}` };
   const found = notStopped.filter((attempt) => attempt.kind === kind && attempt.outcome === by);
   if (held || found.length === 0)
     return { isFound: false, told: held ? 'the proof holds all the same' : `nothing ${by} in "${kind}"` };

@@ -2,11 +2,19 @@
 export const onRecord: readonly { readonly failure: string; readonly kinds: readonly string[] }[] = [
   {
     failure: 'a cache key without the tenant (Midaz PR 2134, batch idempotency)',
-    kinds: ['interleaved requests of several cells', 'one idempotency key of several clients', 'token of another cell'],
+    kinds: [
+      'interleaved requests of several cells',
+      'one idempotency key of several clients',
+      'token of another cell',
+    ],
   },
   {
     failure: 'context lost across async work (Midaz write-behind, Fineract jobs without a tenant)',
-    kinds: ['interleaved requests of several cells', 'audit trail of another cell', 'access log of another cell'],
+    kinds: [
+      'interleaved requests of several cells',
+      'audit trail of another cell',
+      'access log of another cell',
+    ],
   },
   {
     failure: 'the tenant’s predicate removed as an optimisation (Formance #1254, #1406)',
@@ -18,7 +26,11 @@ export const onRecord: readonly { readonly failure: string; readonly kinds: read
   },
   {
     failure: 'one key for several tenants (Formance #1413)',
-    kinds: ['identifier of another cell', 'one idempotency key of several clients', 'sealed value of another cell'],
+    kinds: [
+      'identifier of another cell',
+      'one idempotency key of several clients',
+      'sealed value of another cell',
+    ],
   },
   {
     failure: 'a rollout that is half enabled (Hyperswitch #7042, #7931)',
@@ -30,6 +42,10 @@ export const onRecord: readonly { readonly failure: string; readonly kinds: read
   },
   {
     failure: 'a server shared by many tenants’ databases (Fineract)',
-    kinds: ['meeting of sessions of two cells', 'role in a database that is nobody’s', 'way out into the server'],
+    kinds: [
+      'meeting of sessions of two cells',
+      'role in a database that is nobody’s',
+      'way out into the server',
+    ],
   },
 ];

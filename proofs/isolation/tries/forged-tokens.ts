@@ -21,6 +21,25 @@ export async function tryForgedTokens(
   await inTurns(
     tried,
     async (here) => {
+      for (const kind of [
+        'forged token',
+        'token with swapped parts',
+        'token out of its time',
+        'revoked client',
+      ]) {
+        const answer = await ask.ask({
+          host: here.host,
+          method: 'GET',
+          path: '/v1/cards',
+          token: here.client.token,
+        });
+        attempts.allowed(
+          kind,
+          `a genuine token at ${here.text}`,
+          answer.status === 200,
+          String(answer.status),
+        );
+      }
       for (const other of othersFor(here, cells)) {
         const forgeries = await forgeriesFor(here, other, issuerOf);
         await inTurns(

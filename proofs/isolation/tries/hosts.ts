@@ -6,6 +6,15 @@ import { pairsOf } from '../sealed-cell.ts';
 import type { Stage } from '../stage.ts';
 import { inTurns } from '../in-turns.ts';
 
+/** What every operation of a cell with its own token stands beside. */
+const KINDS = [
+  'token of another cell',
+  'token of another environment',
+  'host that is not the connection’s',
+  'host named by another header',
+  'host that nobody serves',
+];
+
 /** Every public operation under every host with every other cell's token, and under names that are not the connection's. */
 export async function tryHosts({ cells, populated, platform }: Stage, attempts: Attempts): Promise<void> {
   const { ask } = platform!;
@@ -17,12 +26,13 @@ export async function tryHosts({ cells, populated, platform }: Stage, attempts: 
         host: cell.host,
         token: cell.client.token,
       });
-      attempts.allowed(
-        'token of another cell',
-        `${name} at ${cell.host} with its own token`,
-        answer.status === 200 && answersOwnCell(answer, cell, cells),
-        `${answer.status} ${answer.code}`,
-      );
+      for (const kind of KINDS)
+        attempts.allowed(
+          kind,
+          `${name} at ${cell.host} with its own token`,
+          answer.status === 200 && answersOwnCell(answer, cell, cells),
+          `${answer.status} ${answer.code}`,
+        );
     }
   }
   await inTurns(

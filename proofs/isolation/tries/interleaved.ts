@@ -79,6 +79,17 @@ async function tryOneKeyEverywhere({ populated, platform }: Stage, attempts: Att
     });
   const first = await Promise.all(senders.map(send));
   const again = await Promise.all(senders.map(send));
+  const next = await ask.ask({
+    ...requestOf(writing, { of: populated[0] }),
+    host: populated[0].host,
+    token: populated[0].client.token,
+  });
+  attempts.allowed(
+    kind,
+    `a key of its own at ${populated[0].text}`,
+    next.status === 200,
+    String(next.status),
+  );
   for (const [at, { cell, client, nth }] of senders.entries())
     for (const [time, answer] of [first[at], again[at]].entries())
       attempts.compared(
