@@ -1,3 +1,4 @@
+import { realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -12,7 +13,11 @@ const CODE = ['declare', 'runtime', 'services', 'gateway', 'delivery', 'node_mod
  */
 export const onlyCode = (readable: readonly string[] = []): string[] => [
   '--permission',
-  ...[...CODE.map((folder) => `${join(root, folder)}/`), join(root, 'package.json'), ...readable].map(
-    (path) => `--allow-fs-read=${path}`,
-  ),
+  ...[
+    ...CODE.map((folder) => `${join(root, folder)}/`),
+    // Node asks about the place that a link leads to, and libraries may be linked here from elsewhere.
+    `${realpathSync(join(root, 'node_modules'))}/`,
+    join(root, 'package.json'),
+    ...readable,
+  ].map((path) => `--allow-fs-read=${path}`),
 ];

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ask, socketUrl, SUPERUSER } from './connect.ts';
 import { asServerError, codeOf, ServerError } from './errors.ts';
 import { openHome, type Home } from './home.ts';
 import { baseOf } from './location.ts';
@@ -71,6 +72,16 @@ async function endLease(
 
 type Reached = Omit<Lease, 'end'>;
 
+/**
+ * PostgreSQL lets every role into its own two databases. There the roles of two cells would meet: by notifications,
+ * by advisory locks, and by those that commands take there.
+ */
+const closeCommonDatabases = (socketFolder: string, password: string) =>
+  ask(
+    socketUrl(socketFolder, { user: SUPERUSER, password, database: 'postgres' }),
+    'revoke all on database postgres, template1 from public',
+  );
+
 async function runningServer(home: Home, options: EmbeddedOptions): Promise<Reached> {
   const recordedBase = await baseOf(home);
   const orphansEndBy = performance.now() + 10_000;
@@ -93,6 +104,7 @@ async function runningServer(home: Home, options: EmbeddedOptions): Promise<Reac
     try {
       const silenceMsMax = options.waitMsMax;
       if (await comesUp({ ...options, ...ready, home, server, silenceMsMax })) {
+        await closeCommonDatabases(server.socketFolder, password);
         return { socketFolder: server.socketFolder, password };
       }
     } catch (error) {

@@ -1,0 +1,139 @@
+import { Option } from 'commander';
+import { pc } from '#cli/colours.ts';
+import { type Lab, withLab } from '../lab/lab.ts';
+import type { Report } from '../lab/report.ts';
+import type { Proof } from '../prove.ts';
+import { type Attempt, Attempts, type KindTally } from './attempts.ts';
+import { onRecord } from './on-record.ts';
+import { type PartName, parts, PART_NAMES } from './parts.ts';
+import { withStage } from './stage.ts';
+
+interface IsolationOptions {
+  /** One part alone. */
+  readonly only?: PartName;
+  readonly isShort: boolean;
+  readonly verbose: boolean;
+}
+
+export const isolation: Proof = {
+  name: 'isolation',
+  promise: 'Nothing crosses from one cell into another: each attempt is stopped, by a guard that is named.',
+  about: `Two tenants with three environments each, portfolios in some, \`relevo up\` before all of them. Then crossing is tried, over
+everything that is declared: each public operation under each host with each token, forged ones too; each operation of a
+service by each caller; each role against each table and each other database; files, sockets, queues, idempotency
+keys, injection, logs. What is declared later is tried by itself.
+An attempt that another guard stops than the one that is there for it counts as broken, too: one guard less.
+--mutate takes each guard away, in a copy of the project, and shows that this proof then fails.`,
+  takes: 'about 2 minutes; with --mutate about 10',
+  example: 'npm run prove -- isolation --verbose',
+  options: [
+    new Option('--only <part>', 'one part alone').choices(PART_NAMES),
+    new Option('--short', 'fewer cells and attempts'),
+    new Option('--verbose', 'list each attempt'),
+    new Option('--mutate', 'take each guard away in turn: the proof must fail each time'),
+  ],
+  run: (options, report) => run(options as unknown as Record<string, unknown>, report),
+};
+
+async function run(
+  { only, short = false, verbose = false, mutate = false }: Record<string, unknown>,
+  report: Report,
+): Promise<void> {
+  if (mutate) {
+    const { proveGuards } = await import('./mutate.ts');
+    return proveGuards(report);
+  }
+  await withLab(LAB_SETTINGS, (lab) =>
+    proveIsolation(
+      lab,
+      { only: only as PartName | undefined, isShort: short === true, verbose: verbose === true },
+      report,
+    ),
+  );
+}
+
+/** Chunks small enough that a sample has several. */
+export const LAB_SETTINGS = { RELEVO_CHUNK_LINES: '10' };
+
+export async function proveIsolation(
+  lab: Lab,
+  { only, isShort, verbose }: IsolationOptions,
+  report: Report,
+): Promise<Attempts> {
+  const attempts = new Attempts((attempt) => {
+    if (verbose || attempt.outcome !== 'stopped') report.progress(lineOf(attempt));
+  });
+  const chosen = parts.filter(({ name }) => only === undefined || name === only);
+  await withStage(
+    lab,
+    {
+      populatedPerTenant: isShort ? 1 : 2,
+      needsPlatform: chosen.some(({ needsPlatform }) => needsPlatform),
+      progress: (line) => report.progress(line),
+    },
+    async (stage) => {
+      for (const part of chosen) {
+        const before = attempts.all.length;
+        await part.run(stage, attempts, { isShort });
+        report.progress(`${part.name}: ${attempts.all.length - before} attempts`);
+      }
+    },
+  );
+  conclude(attempts, report, only === undefined);
+  return attempts;
+}
+
+function conclude(attempts: Attempts, report: Report, isWhole: boolean): void {
+  for (const tally of attempts.tallies()) {
+    report.holds(
+      tally.kind,
+      tally.crossed + tally.astray + tally.broken === 0 &&
+        tally.legitimate > 0 &&
+        tally.legitimateRefused === 0,
+      foundOf(tally),
+    );
+  }
+  const first = attempts.crossed[0] ?? attempts.bad[0];
+  report.holds(
+    'crossed',
+    attempts.bad.length === 0,
+    first
+      ? `${attempts.crossed.length} of ${attempts.all.length}; ${lineOf(first)}`
+      : `0 of ${attempts.all.length} attempts`,
+  );
+  report.holds(
+    'legitimate requests beside them succeed',
+    attempts.refusedLegitimate.length === 0 && attempts.legitimate.length > 0,
+    attempts.refusedLegitimate.length === 0
+      ? `${attempts.legitimate.length} of ${attempts.legitimate.length}`
+      : `refused: ${attempts.refusedLegitimate[0].what}: ${attempts.refusedLegitimate[0].found}`,
+  );
+  if (isWhole)
+    for (const { failure, kinds } of onRecord) {
+      const count = attempts.all.filter(({ kind }) => kinds.includes(kind)).length;
+      report.holds(`on record: ${failure}`, count > 0, `${count} attempts: ${kinds.join('; ')}`);
+    }
+  report.details['attempts'] = attempts.tallies();
+  report.details['notStopped'] = attempts.bad;
+  report.details['legitimateRefused'] = attempts.refusedLegitimate;
+}
+
+function foundOf({ attempts, stoppedBy, crossed, astray, broken, legitimate }: KindTally): string {
+  const guards = Object.entries(stoppedBy)
+    .sort(([, a], [, b]) => b - a)
+    .map(([guard, count]) => `${guard} ${count}`);
+  const shown = guards.length > 4 ? [...guards.slice(0, 4), `${guards.length - 4} more`] : guards;
+  return [
+    `${attempts} attempts, ${crossed} crossed`,
+    ...(astray ? [`${astray} stopped by another guard than the one for it`] : []),
+    ...(broken ? [`${broken} failed otherwise`] : []),
+    shown.join(', '),
+    `beside them ${legitimate} legitimate`,
+  ]
+    .filter(Boolean)
+    .join('; ');
+}
+
+const COLOURS = { stopped: pc.green, astray: pc.red, crossed: pc.red, broken: pc.red };
+export const lineOf = ({ kind, what, outcome, by }: Attempt): string =>
+  `${COLOURS[outcome](outcome)}  ${kind}: ${what}: ${by}`;
