@@ -45,6 +45,8 @@ interface Options {
   readonly onResting?: (cell: string) => void;
   /** Processes at once of cells that sleep when nobody asks; the one that woke first gives way. */
   readonly awakeMax?: number;
+  /** Whether a process waits with its code loaded for the next cell that wakes. Usually one does. */
+  readonly keepsSpare?: boolean;
 }
 
 /**
@@ -65,7 +67,7 @@ export class CellProcesses {
 
   constructor(options: Options) {
     this.#options = options;
-    this.#spares = new Spares(options.log);
+    this.#spares = new Spares(options.log, options.keepsSpare ?? true);
   }
 
   /** How many processes serve. */

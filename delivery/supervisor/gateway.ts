@@ -59,6 +59,11 @@ export class GatewayDoor {
     });
   }
 
+  /** Of the process. */
+  get pid(): number | null {
+    return this.#child.pid ?? null;
+  }
+
   use(table: RoutingTable): void {
     this.#tell({ kind: 'table', table });
   }

@@ -14,8 +14,10 @@ export class Spares {
   #waiting: SpareProcess | null = null;
   #isStopped = false;
 
-  constructor(log: number) {
+  /** Without `keepsOne` each process is started when it is asked for. */
+  constructor(log: number, keepsOne = true) {
     this.#log = log;
+    this.#isStopped = !keepsOne;
     this.#first = setTimeout(() => this.refill(), FIRST_AFTER_MS).unref();
   }
 
