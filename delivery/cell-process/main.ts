@@ -1,7 +1,7 @@
-import { loadTokenEndpoint } from '#services/access/oauth/token-endpoint.ts';
 import { describeFailure } from '#services/migrations/work/failure.ts';
 import { CellPipe } from './cell-pipe.ts';
 import type { Handoff } from './handoff.ts';
+import { loadAhead } from './load-ahead.ts';
 import { serveCell, type ServingCell } from './serve-cell.ts';
 
 const LOOK_MS = 1_000;
@@ -12,16 +12,12 @@ const SPARE_AFTER_MS = 300;
 // `--permission` it wants a right to write the folder, and who may write it gives code to every other cell's process.
 const loadMs = performance.now();
 const pipe = new CellPipe(process.stdin, process.stdout);
-const spare = setTimeout(() => void loadAhead(), SPARE_AFTER_MS);
+const spare = setTimeout(() => {
+  void loadAhead().then(() => pipe.tell({ state: 'ready' }));
+}, SPARE_AFTER_MS);
 const handoff = await pipe.handoff;
 clearTimeout(spare);
 if (handoff) await serve(handoff);
-
-/** What first requests would load. A failure is theirs to tell. */
-async function loadAhead(): Promise<void> {
-  await Promise.allSettled([import('jose'), loadTokenEndpoint()]);
-  pipe.tell({ state: 'ready' });
-}
 
 async function serve({ file, idleSeconds, ...handed }: Handoff): Promise<void> {
   const handedAt = performance.now();
