@@ -193,6 +193,49 @@ It works in a temporary home with a database server of its own and leaves nothin
     });
 }
 
+interface GatewayFlags {
+  seconds: number;
+  runs: number;
+  wakes: number;
+  cards: number;
+  json?: string;
+}
+
+function gatewayCommand(): Command {
+  return new Command('gateway')
+    .description('requests of clients through the gateway, beside nginx and a direct call; waking a cell')
+    .option('--seconds <n>', 'how long each stretch lasts', wholeNumber(1, 20), 5)
+    .option('--runs <n>', 'rounds; the median counts', wholeNumber(1, 100), 3)
+    .option('--wakes <n>', 'how often the cell is woken; 0 for never', wholeNumber(0, 1_000), 20)
+    .option('--cards <n>', 'cards of the cell', wholeNumber(1, 1_000_000), 1_000)
+    .option(...JSON_FILE)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ npm run bench -- gateway
+  $ npm run bench -- gateway --seconds 2 --runs 1 --wakes 3     a first look, some two minutes
+  $ npm run bench -- gateway --json gateway.json
+
+It needs wrk for the rates and nginx for the comparison (apt-get install wrk nginx), and does without what is missing. It
+works in a temporary home with a database server of its own and leaves nothing behind.`,
+    )
+    .action(async ({ json, ...options }: GatewayFlags) => {
+      const { benchGateway } = await import('./gateway/gateway.ts');
+      const { showGateway } = await import('./gateway/report.ts');
+      const { Workspace } = await import('./lab/workspace.ts');
+      const workspace = await Workspace.open();
+      cleanUpOnSignals(() => workspace.close());
+      let result;
+      try {
+        result = await benchGateway({ ...options, connections: [1, 32, 256] }, workspace);
+      } finally {
+        await workspace.close();
+      }
+      await conclude(result, showGateway(result), json);
+    });
+}
+
 let isCutShort = false;
 
 /** A benchmark that is cut short leaves nothing behind either. Children get a terminal's Ctrl-C by themselves. */
@@ -217,6 +260,7 @@ const program = new Command('npm run bench --')
   .addCommand(migrationCommand())
   .addCommand(authorisationsCommand())
   .addCommand(onboardingCommand())
+  .addCommand(gatewayCommand())
   .addCommand(keyedHashesCommand())
   .action(() => program.outputHelp());
 

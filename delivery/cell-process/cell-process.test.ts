@@ -6,8 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { before, suite, test } from 'node:test';
 import type { JWK } from 'jose';
+import { readCellFile, writeCellFile } from '#delivery/cells/cell-file.ts';
 import { openAudit } from '#delivery/cells/open-audit.ts';
 import { databaseName, roleName } from '#delivery/cells/cell-name.ts';
+import { rotateTokenKeys } from '#delivery/cells/rotate-keys.ts';
 import { openAccess } from '#delivery/local/enter-access.ts';
 import { readAllSettings } from '#delivery/local/settings.ts';
 import { audienceOf, CallerIdentity, type OnBehalfOf } from '#runtime/identity/caller-identity.ts';
@@ -15,8 +17,9 @@ import { setTestRange } from '#tools/testing/authorisations.ts';
 import { testCell } from '#tools/testing/cell.ts';
 import { MessagePlay } from '#tools/testing/message-play.ts';
 import { atEnd, testServer } from '#tools/testing/server.ts';
-import { type Handoff, PROCESS_ROLES } from './handoff.ts';
-import { startCellProcess } from './start-cell-process.ts';
+import { until } from '#tools/testing/until.ts';
+import { type Handoff, PROCESS_ROLES, withProcessRoles } from './handoff.ts';
+import { SpareProcess, startCellProcess } from './start-cell-process.ts';
 
 const cell = await testCell();
 const { server } = await testServer();
@@ -28,9 +31,8 @@ const text = `${cell.name.tenant}/${cell.name.environment}`;
 
 const handoff = (more: Partial<Handoff> = {}): Handoff => {
   const { file } = cell.opened;
-  const passwords = Object.fromEntries(PROCESS_ROLES.map((role) => [role, file.passwords[role]]));
   return {
-    file: { ...file, passwords },
+    file: withProcessRoles(file),
     home: cell.opened.home,
     urls: Object.fromEntries(
       PROCESS_ROLES.map((role) => [
@@ -82,6 +84,7 @@ suite('the process of a cell', () => {
   const { socketPath } = told;
   let client: OnBehalfOf;
   let cardId: string;
+  let asked = 0;
 
   before(async () => {
     await setTestRange(cell);
@@ -96,7 +99,10 @@ suite('the process of a cell', () => {
       select card_id as "cardId" from cards.cards order by card_id limit 1`;
     const started = startCellProcess(told, {
       log: 2,
-      readable: [join(told.home, 'cells', told.file.tenant, `${told.file.environment}.json`)],
+      fileNow: () => {
+        asked++;
+        return readCellFile(told.home, cell.name);
+      },
     });
     atEnd(() => started.stop());
     assert.ok(await started.serving);
@@ -214,6 +220,21 @@ suite('the process of a cell', () => {
     assert.equal((jwks.body['keys'] as unknown[]).length, 1);
   });
 
+  test('learns of rotated keys, although it may not read its cell file', async () => {
+    const file = (await readCellFile(told.home, cell.name))!;
+    const tokenKeys = rotateTokenKeys(file.tokenKeys!, new Date());
+    await writeCellFile(told.home, { ...file, tokenKeys });
+    const { kid } = tokenKeys.at(-1)!;
+    await until('the new key is published', async () => {
+      const { body } = await ask(socketPath, 'GET', '/oauth/jwks', {
+        'relevo-caller': await gateway.present(audienceOf(text)),
+      });
+      return (body['keys'] as { kid: string }[]).some((key) => key.kid === kid);
+    });
+    assert.ok(asked > 0);
+    assert.equal((await get(`/v1/cards/${cardId}`)).status, 200, 'it still serves');
+  });
+
   test('a revoked client is refused within seconds', async () => {
     await openAccess(cell.opened, 'operators').revokeClient({ actor: 'somebody', clientId: client.clientId });
     for (let tries = 0; ; tries++) {
@@ -235,4 +256,32 @@ test('a process that nobody asks says so, and ends when it is let go', async () 
   await idle.promise;
   await started.stop();
   assert.equal(await started.ended, 0);
+});
+
+test('a spare process becomes that of the cell it is handed', async () => {
+  const spare = new SpareProcess(2);
+  // Whoever waits alone keeps nobody up, so the test does.
+  const up = setInterval(() => {}, 1_000);
+  await spare.ready;
+  clearInterval(up);
+  assert.equal(spare.isGone, false);
+  const started = spare.hand(handoff());
+  const serving = await started.serving;
+  assert.ok(serving);
+  await started.stop();
+  assert.equal(await started.ended, 0);
+  assert.equal(spare.isGone, true);
+});
+
+test('a spare process that is let go has nothing to finish', async () => {
+  const spare = new SpareProcess(2);
+  await spare.letGo();
+  assert.equal(spare.isGone, true);
+  assert.equal(await spare.ended, null, 'it is not waited for until it has loaded');
+});
+
+test('what is told to a process has the passwords of its roles alone', () => {
+  const { file } = cell.opened;
+  assert.ok('keys' in file.passwords);
+  assert.deepEqual(Object.keys(withProcessRoles(file).passwords).sort(), [...PROCESS_ROLES].sort());
 });

@@ -1,32 +1,50 @@
-import { enableCompileCache } from 'node:module';
 import { describeFailure } from '#services/migrations/work/failure.ts';
-import { readHandoff, type Told } from './handoff.ts';
+import { CellPipe } from './cell-pipe.ts';
+import type { Handoff } from './handoff.ts';
+import { loadAhead } from './load-ahead.ts';
 import { serveCell, type ServingCell } from './serve-cell.ts';
 
-// A cell that sleeps is woken by a request: most of what that takes is loading the code.
-enableCompileCache();
-
 const LOOK_MS = 1_000;
+/** A process that is handed nothing for so long is a spare one, and has time. */
+const SPARE_AFTER_MS = 300;
 
-const tell = (told: Told): void => void process.stdout.write(`${JSON.stringify(told)}\n`);
+// What waking a cell takes is mostly loading the code. Node's compile cache would save half of it, but under
+// `--permission` it wants a right to write the folder, and who may write it gives code to every other cell's process.
+const loadMs = performance.now();
+const pipe = new CellPipe(process.stdin, process.stdout);
+const spare = setTimeout(() => {
+  void loadAhead().then(() => pipe.tell({ state: 'ready' }));
+}, SPARE_AFTER_MS);
+const handoff = await pipe.handoff;
+clearTimeout(spare);
+if (handoff) await serve(handoff);
 
-const { file, idleSeconds, ...handed } = await readHandoff(process.stdin);
-const name = `${file.tenant}/${file.environment}`;
-const serving = await serveCell({ file, idleSeconds, ...handed }, (what, error) => {
-  const why = error === undefined ? 'ended' : describeFailure(error);
-  process.stderr.write(`${new Date().toISOString()} serving ${name}: ${what}: ${why}\n`);
-});
-tell({ state: 'serving', port: serving.port, http_port: serving.httpPort });
-const looking =
-  idleSeconds > 0 && handed.network === null ? lookWhetherIdle(serving, idleSeconds) : undefined;
-
-// Whoever started it holds the other end, and lets go of it to end it, however that happens.
-process.stdin.resume().once('close', () => void end());
-
-async function end(): Promise<void> {
+async function serve({ file, idleSeconds, ...handed }: Handoff): Promise<void> {
+  const handedAt = performance.now();
+  const name = `${file.tenant}/${file.environment}`;
+  const serving = await serveCell(
+    { file, idleSeconds, ...handed },
+    {
+      fileNow: () => pipe.fileNow(),
+      onTrouble: (what, error) => {
+        const why = error === undefined ? 'ended' : describeFailure(error);
+        process.stderr.write(`${new Date().toISOString()} serving ${name}: ${what}: ${why}\n`);
+      },
+    },
+  );
+  const ms = (value: number) => Math.round(value);
+  pipe.tell({
+    state: 'serving',
+    port: serving.port,
+    http_port: serving.httpPort,
+    load_ms: ms(loadMs),
+    serve_ms: ms(performance.now() - handedAt),
+  });
+  const looking =
+    idleSeconds > 0 && handed.network === null ? lookWhetherIdle(serving, idleSeconds) : undefined;
+  await pipe.letGo;
   clearInterval(looking);
-  const answered = await serving.close();
-  tell({ state: 'stopped', answered });
+  pipe.tell({ state: 'stopped', answered: await serving.close() });
 }
 
 /** Says once that nobody asks; what comes in spite of that is answered. */
@@ -34,7 +52,7 @@ function lookWhetherIdle({ activity }: ServingCell, seconds: number): NodeJS.Tim
   const timer = setInterval(() => {
     if (activity.underWay > 0 || performance.now() - activity.lastMs < seconds * 1_000) return;
     clearInterval(timer);
-    tell({ state: 'idle' });
+    pipe.tell({ state: 'idle' });
   }, LOOK_MS);
   return timer;
 }

@@ -11,13 +11,14 @@ const CODE = ['declare', 'runtime', 'services', 'gateway', 'delivery', 'node_mod
  * Flags with which Node lets a process read the code, and files that are named, and nothing else: it writes no file and
  * starts no process.
  */
-export const onlyCode = (readable: readonly string[] = []): string[] => [
-  '--permission',
-  ...[
-    ...CODE.map((folder) => `${join(root, folder)}/`),
-    // Node asks about the place that a link leads to, and libraries may be linked here from elsewhere.
-    `${realpathSync(join(root, 'node_modules'))}/`,
-    join(root, 'package.json'),
-    ...readable,
-  ].map((path) => `--allow-fs-read=${path}`),
-];
+export const onlyCode = (files: readonly string[] = []): string[] => {
+  const folders = CODE.map((folder) => join(root, folder));
+  // Where a folder is a link, modules are read at the place that it leads to.
+  const places = new Set([...folders, ...folders.map((folder) => realpathSync(folder))]);
+  return [
+    '--permission',
+    ...[...[...places].map((folder) => `${folder}/`), join(root, 'package.json'), ...files].map(
+      (path) => `--allow-fs-read=${path}`,
+    ),
+  ];
+};

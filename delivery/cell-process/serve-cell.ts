@@ -15,6 +15,7 @@ import { serveLedger } from '#services/ledger/main.ts';
 import { serveMigrations } from '#services/migrations/main.ts';
 import { publicOperations } from '#services/public.ts';
 import { GATEWAY } from '../cells/caller-keys.ts';
+import type { CellFile } from '../cells/cell-file.ts';
 import { type Cell, cellWith, openVault } from '../cells/open-cell.ts';
 import { enterAccess } from '../local/enter-access.ts';
 import { serveAuthorisations } from '../local/serve-authorisations.ts';
@@ -41,13 +42,19 @@ export interface ServingCell {
   close(): Promise<number>;
 }
 
+interface Surroundings {
+  /** The cell's file as it is now. */
+  readonly fileNow: () => Promise<CellFile>;
+  readonly onTrouble: (what: string, error: unknown) => void;
+}
+
 /** Serves a cell with what was handed over: its clients, by the gateway, and the network where it has BIN ranges. */
 export async function serveCell(
   handoff: Handoff,
-  onTrouble: (what: string, error: unknown) => void,
+  { fileNow, onTrouble }: Surroundings,
 ): Promise<ServingCell> {
   const gatewayKey = createPublicKey({ key: handoff.gatewayKey as JsonWebKey, format: 'jwk' });
-  const cell = openHandedCell(handoff, gatewayKey);
+  const cell = openHandedCell(handoff, gatewayKey, fileNow);
   const { settings, network } = handoff;
   const serving = await serveAuthorisations(cell, settings, {
     process: `${hostname()}:${process.pid}`,
@@ -119,8 +126,12 @@ const refuse = (response: ServerResponse): void =>
   void response.writeHead(403, { connection: 'close' }).end();
 
 /** The cell as its process sees it: by the roles that were handed over, and no further. */
-function openHandedCell({ file, home, urls }: Handoff, gatewayKey: KeyObject): Cell {
-  return cellWith({ file, home, gatewayKey }, (role) => {
+function openHandedCell(
+  { file, home, urls }: Handoff,
+  gatewayKey: KeyObject,
+  fileNow: Surroundings['fileNow'],
+): Cell {
+  return cellWith({ file, home, gatewayKey, fileNow }, (role) => {
     const url = urls[role];
     if (url === undefined) throw new Error(`the process of a cell was not handed the role ${role}`);
     return url;

@@ -15,6 +15,8 @@ export interface Cell {
   readonly name: CellName;
   readonly home: string;
   readonly file: CellFile;
+  /** The file as it is now: keys are rotated while a process runs. */
+  fileNow(): Promise<CellFile>;
   /** Both sides of the calls between its services, in this process. */
   readonly calls: Calls;
   /** A pool under one of the cell's roles. Pools are closed with the cell. */
@@ -34,9 +36,17 @@ export async function openCell(server: Server, home: string, name: CellName): Pr
   });
 }
 
+interface CellFacts {
+  readonly file: CellFile;
+  readonly home: string;
+  readonly gatewayKey?: KeyObject;
+  /** For a process that may not read the home itself. */
+  readonly fileNow?: () => Promise<CellFile>;
+}
+
 /** A way into a cell whose file is known, by a connection string for each role. */
 export function cellWith(
-  { file, home, gatewayKey }: { file: CellFile; home: string; gatewayKey?: KeyObject },
+  { file, home, gatewayKey, fileNow }: CellFacts,
   urlOf: (role: string) => string,
 ): Cell {
   const open: Database[] = [];
@@ -44,11 +54,13 @@ export function cellWith(
     open.push(database);
     return database;
   };
+  const name = { tenant: file.tenant, environment: file.environment };
   const label = (role: string) => `relevo ${role}`;
   return {
-    name: { tenant: file.tenant, environment: file.environment },
+    name,
     home,
     file,
+    fileNow: fileNow ?? (async () => (await readCellFile(home, name)) ?? file),
     calls: cellCalls(file, gatewayKey),
     connect: (role, connections, further) =>
       keep(openDatabase(urlOf(role), { connections, applicationName: label(role), ...further })),
@@ -87,6 +99,5 @@ export async function openVault(cell: Cell, db: Database): Promise<Vault> {
 
 /** Takes in what a rotation has changed since the vault was opened: the cell file's keys and the data keys. */
 export async function refreshVault(cell: Cell, db: Database, vault: Vault): Promise<void> {
-  const file = (await readCellFile(cell.home, cell.name)) ?? cell.file;
-  vault.reload(keksOf(file), await wrappedKeys(db));
+  vault.reload(keksOf(await cell.fileNow()), await wrappedKeys(db));
 }

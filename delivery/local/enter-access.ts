@@ -9,7 +9,7 @@ import { RecentClients } from '#services/access/recent-clients.ts';
 import { knownScopes } from '#services/access/scopes.ts';
 import type { access } from '#services/access/service.ts';
 import { publicOperations } from '#services/public.ts';
-import { readCellFile, type TokenKey } from '../cells/cell-file.ts';
+import type { TokenKey } from '../cells/cell-file.ts';
 import { cellText } from '../cells/cell-name.ts';
 import { openAudit } from '../cells/open-audit.ts';
 import type { Cell } from '../cells/open-cell.ts';
@@ -92,7 +92,7 @@ function rereadTokenKeys(
     if (performance.now() - readAt < REREAD_MS) return keys;
     readAt = performance.now();
     try {
-      keys = (await readCellFile(cell.home, cell.name))?.tokenKeys ?? keys;
+      keys = (await cell.fileNow()).tokenKeys ?? keys;
     } catch (error) {
       onTrouble(error); // those known are good for a while
     }

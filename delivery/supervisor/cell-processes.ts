@@ -5,15 +5,25 @@ import { join } from 'node:path';
 import type { JWK } from 'jose';
 import type { Server } from '#runtime/postgres/server.ts';
 import { Refusal } from '#runtime/refusal.ts';
-import { type Handoff, PROCESS_ROLES } from '../cell-process/handoff.ts';
-import { type CellProcess, startCellProcess } from '../cell-process/start-cell-process.ts';
-import { cellFilePath, readCellFile } from '../cells/cell-file.ts';
+import { type Handoff, PROCESS_ROLES, withProcessRoles } from '../cell-process/handoff.ts';
+import type { CellProcess } from '../cell-process/start-cell-process.ts';
+import { readCellFile } from '../cells/cell-file.ts';
 import { type CellName, databaseName, parseCellName, roleName } from '../cells/cell-name.ts';
 import type { AllSettings } from '../local/settings.ts';
+import { Spares } from './spares.ts';
 
 export interface NetworkPorts {
   readonly port: number;
   readonly httpPort: number;
+}
+
+export interface WakingTimes {
+  /** From when a process was taken for it until it served. */
+  readonly ms: number;
+  /** From the start of that process until its code was loaded; a spare one had done so before. */
+  readonly loadMs: number;
+  /** From the handoff until it served, as the process saw it. */
+  readonly serveMs: number;
 }
 
 interface Options {
@@ -29,10 +39,14 @@ interface Options {
   readonly onNetwork?: (cell: string, ports: NetworkPorts) => void;
   /** A process has ended that nobody ended. */
   readonly onLost?: (cell: string, status: number | null) => void;
+  /** Its process serves. */
+  readonly onAwake?: (cell: string, took: WakingTimes) => void;
   /** Its process takes no more requests: the next one has it reached anew. */
   readonly onResting?: (cell: string) => void;
   /** Processes at once of cells that sleep when nobody asks; the one that woke first gives way. */
   readonly awakeMax?: number;
+  /** Whether a process waits with its code loaded for the next cell that wakes. Usually one does. */
+  readonly keepsSpare?: boolean;
 }
 
 /**
@@ -46,12 +60,14 @@ interface Options {
 export class CellProcesses {
   readonly #options: Options;
   readonly #cells = new Map<string, Running>();
+  readonly #spares: Spares;
   #folder: Promise<string> | undefined;
   #isStopping = false;
   readonly #ending = new Set<Promise<unknown>>();
 
   constructor(options: Options) {
     this.#options = options;
+    this.#spares = new Spares(options.log, options.keepsSpare ?? true);
   }
 
   /** How many processes serve. */
@@ -80,7 +96,7 @@ export class CellProcesses {
   async stop(): Promise<void> {
     this.#isStopping = true;
     for (const [cell, running] of this.#cells) this.#rest(cell, running);
-    await Promise.all(this.#ending);
+    await Promise.all([...this.#ending, this.#spares.stop()]);
     if (this.#folder) await rm(await this.#folder, { recursive: true, force: true });
   }
 
@@ -108,16 +124,18 @@ export class CellProcesses {
     network: NetworkPorts | null,
   ): Promise<{ process: CellProcess; socketPath: string }> {
     const handoff = await this.#handoff(cell, network);
-    const process = startCellProcess(handoff, {
-      log: this.#options.log,
-      readable: [cellFilePath(this.#options.home, parseCellName(cell))],
+    const startedAt = performance.now();
+    const process = this.#spares.take().hand(handoff, {
+      fileNow: () => readCellFile(this.#options.home, parseCellName(cell)),
       onIdle: () => {
         const running = this.#cells.get(cell);
         if (running && !running.network) this.#rest(cell, running);
       },
     });
-    const serving = await process.serving;
+    const serving = await process.serving.finally(() => this.#spares.refill());
     if (!serving) throw unavailable(cell, 'its process ended as soon as it was started');
+    const { load_ms: loadMs, serve_ms: serveMs } = serving;
+    this.#options.onAwake?.(cell, { ms: performance.now() - startedAt, loadMs, serveMs });
     if (serving.port !== null)
       this.#options.onNetwork?.(cell, { port: serving.port, httpPort: serving.http_port ?? 0 });
     return { process, socketPath: handoff.socketPath };
@@ -169,12 +187,12 @@ export class CellProcesses {
     const missing = PROCESS_ROLES.filter((role) => !(role in file.passwords));
     if (missing.length > 0)
       throw unavailable(cell, `it was made by an earlier release: ${missing.join(', ')}`);
-    const passwords = Object.fromEntries(PROCESS_ROLES.map((role) => [role, file.passwords[role]]));
+    const handed = withProcessRoles(file);
     const id = randomBytes(6).toString('base64url');
     return {
-      file: { ...file, passwords },
+      file: handed,
       home,
-      urls: urlsOf(server, name, passwords),
+      urls: urlsOf(server, name, handed.passwords),
       settings: { ...settings, RELEVO_DATABASE_URL: null, RELEVO_KEY_PASSPHRASE: null },
       socketPath: join(await this.#sockets(), `${id}.sock`),
       gatewayKey,

@@ -1,13 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LOCAL_NAMES, openLocalAuthority } from '#gateway/authority/local-authority.ts';
+import type { Pair } from '#gateway/pair-file.ts';
 import { Refusal } from '#runtime/refusal.ts';
-
-/** The certificate of a host with those that vouch for it, and its key, as PEM. */
-interface Pair {
-  readonly certificate: string;
-  readonly key: string;
-}
 
 export interface AcmeTerms {
   readonly url: string;

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { AccessEntry } from '#gateway/access-log.ts';
+import type { Pair } from '#gateway/pair-file.ts';
 import type { FromGateway, StartTerms, ToGateway } from '#gateway/protocol.ts';
 import type { RoutingTable, Upstream } from '#gateway/routing-table.ts';
 import { Refusal } from '#runtime/refusal.ts';
@@ -66,9 +67,19 @@ export class GatewayDoor {
     return this.#certificates.rootFile;
   }
 
+  /** The certificate of a host, as clients of it get. */
+  certificateFor(host: string): Promise<Pair> {
+    return this.#certificates.certificateFor(host);
+  }
+
   /** Certificates that end soon are ordered anew; to be called now and then. */
   renewCertificates(): Promise<void> {
     return this.#certificates.renew(this.#table.cells.map(({ host }) => host));
+  }
+
+  /** Of the process. */
+  get pid(): number | null {
+    return this.#child?.pid ?? null;
   }
 
   use(table: RoutingTable): void {

@@ -76,15 +76,16 @@ export function tokenEndpoint(options: TokenEndpointOptions): RequestListener {
   return (request, response) => void answer(request, response);
 }
 
+/** What the first request loads, for a process that has time before it. */
+export const loadTokenEndpoint = () =>
+  Promise.all([import('./provider.ts'), import('./wrong-secrets.ts')] as const);
+
 /** The provider of the keys as they are now: made anew when they have changed, which is rare. */
 function currentProvider(options: Required<TokenEndpointOptions>): () => Promise<Answer> {
   const { tokenKeys } = options;
   const keysNow = typeof tokenKeys === 'function' ? tokenKeys : () => tokenKeys;
   const loading = once(async () => {
-    const [{ makeProvider }, { WrongSecrets }] = await Promise.all([
-      import('./provider.ts'),
-      import('./wrong-secrets.ts'),
-    ]);
+    const [{ makeProvider }, { WrongSecrets }] = await loadTokenEndpoint();
     return { makeProvider, wrongSecrets: new WrongSecrets() };
   });
   let made: { readonly kids: string; readonly answer: Answer } | undefined;

@@ -1,0 +1,59 @@
+import { once, EventEmitter } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { CellProcesses, WakingTimes } from '#delivery/supervisor/cell-processes.ts';
+import { askWell } from './ask.ts';
+import type { GatewayLab } from './lab.ts';
+
+/** As a cell's terms have it, in seconds. */
+const IDLE_SECONDS = 1;
+const REST_MS_MAX = 30_000;
+/** For the process that rests to end, and the spare one to have loaded. */
+const SETTLE_MS = 3_000;
+
+export interface Wake {
+  /** From a client's new connection to the gateway until it has the whole answer. */
+  readonly ms: number;
+  /** Of it: from when a process was taken until it served. */
+  readonly processMs: number;
+  /** Of that: from the handoff until it served. */
+  readonly serveMs: number;
+  /** From the start of a process until it had loaded its code; before the request, where it was a spare one. */
+  readonly loadMs: number;
+}
+
+/** First requests to a cell asleep: its process falls asleep by itself each time, as it would in service. */
+export async function wakes(lab: GatewayLab, count: number, keepsSpare: boolean): Promise<Wake[]> {
+  if (count === 0) return [];
+  const events = new EventEmitter();
+  let took: WakingTimes | undefined;
+  const earlier = lab.processes;
+  const processes: CellProcesses = lab.newProcesses(IDLE_SECONDS, {
+    keepsSpare,
+    onAwake: (_, times) => (took = times),
+    onResting: () => events.emit('resting'),
+  });
+  await lab.headers('gateway', 'cell');
+  lab.lead('cell');
+  lab.processes = processes;
+  const measured: Wake[] = [];
+  try {
+    lab.door.forget({ cell: lab.cell, colour: 'blue' });
+    for (let i = 0; i < count; i++) {
+      await sleep(SETTLE_MS);
+      took = undefined;
+      const resting = once(events, 'resting', { signal: AbortSignal.timeout(REST_MS_MAX) });
+      const way = { ...(await lab.way('gateway', 'cell')), agent: false as const };
+      const since = performance.now();
+      await askWell(way);
+      const ms = performance.now() - since;
+      // Assigned by what is told meanwhile.
+      const { ms: processMs, serveMs, loadMs } = took as unknown as WakingTimes;
+      measured.push({ ms, processMs, serveMs, loadMs });
+      await resting;
+    }
+  } finally {
+    await processes.stop();
+    lab.processes = earlier;
+  }
+  return measured;
+}
