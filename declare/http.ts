@@ -27,6 +27,12 @@ export interface PublicRoute {
   readonly idempotency?: 'key' | 'content';
 }
 
+/** What the header Idempotency-Key may be. */
+export const IDEMPOTENCY_KEY = {
+  pattern: '^[A-Za-z0-9_-]{1,64}$',
+  words: '1 to 64 of A-Z, a-z, 0-9, "_" and "-"',
+} as const;
+
 /** A public operation with its place. */
 export interface RoutedOperation {
   readonly service: string;

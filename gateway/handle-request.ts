@@ -1,4 +1,5 @@
 import type { TLSSocket } from 'node:tls';
+import { IDEMPOTENCY_KEY } from '#declare/http.ts';
 import { hasBody, isLongerThan, isSmall, WHOLE_BYTES_MAX } from './body-length.ts';
 import type { Exchange } from './exchange.ts';
 import { forward } from './forward.ts';
@@ -97,7 +98,7 @@ function knownIn(authorization: string, cell: Cell, tokens: KnownTokens, now: nu
   }
 }
 
-const IDEMPOTENCY_KEY = /^[A-Za-z0-9_-]{1,64}$/;
+const IS_KEY = new RegExp(IDEMPOTENCY_KEY.pattern);
 const JSON_TYPE = /^application\/json(?: *; *charset="?utf-8"?)? *$/i;
 const FORM_TYPE = /^application\/x-www-form-urlencoded(?: *; *charset="?utf-8"?)? *$/i;
 
@@ -115,7 +116,7 @@ function checkBody({ request }: Exchange, endpoint: Endpoint, limits: GatewayLim
   if (endpoint.kind !== 'operation' || endpoint.http.idempotency !== 'key') return;
   const key = headers['idempotency-key'];
   if (key === undefined) throw new Problem('idempotency_key_missing');
-  if (typeof key !== 'string' || !IDEMPOTENCY_KEY.test(key)) throw new Problem('idempotency_key_malformed');
+  if (typeof key !== 'string' || !IS_KEY.test(key)) throw new Problem('idempotency_key_malformed');
 }
 
 const takesForm = (endpoint: Endpoint): boolean => endpoint.kind === 'open' && endpoint.takesForm;

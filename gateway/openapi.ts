@@ -1,4 +1,4 @@
-import type { JsonSchema, PublicRoute } from '#declare/http.ts';
+import { IDEMPOTENCY_KEY, type JsonSchema, type PublicRoute } from '#declare/http.ts';
 import type { RoutedOperation } from './routing-table.ts';
 import { PROBLEM_TYPE, type ProblemCode, problems } from './problems.ts';
 
@@ -77,7 +77,7 @@ function parametersOf({ path, params, query, idempotency }: PublicRoute): object
             required: true,
             description:
               'Your own name for what is to be done: a repeat with the same key does nothing twice.',
-            schema: { type: 'string', pattern: '^[A-Za-z0-9_-]{1,64}$' },
+            schema: { type: 'string', pattern: IDEMPOTENCY_KEY.pattern },
           },
         ]
       : []),

@@ -200,7 +200,12 @@ class Platform {
     if (workers && !working) {
       this.#workers.set(
         cell,
-        startWorkers(cell, settings.RELEVO_WORKERS, settings.RELEVO_HOME, this.#signal),
+        startWorkers(
+          cell,
+          this.#routing.current.cells.get(cell)?.terms.size.workers ?? settings.RELEVO_WORKERS,
+          settings.RELEVO_HOME,
+          this.#signal,
+        ),
       );
       out.say(`${stamp()}  ${cell}: workers started`);
     } else if (!isBusy && working) {

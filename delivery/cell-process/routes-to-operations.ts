@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
-import type { RoutedOperation } from '#declare/http.ts';
+import { IDEMPOTENCY_KEY, type RoutedOperation } from '#declare/http.ts';
 import type { Client, ServiceDeclaration } from '#declare/service.ts';
 import { handlerFor, type Served } from '#runtime/calls.ts';
 import type { ApiRequest, ApiRoute } from '#runtime/http/api-server.ts';
@@ -16,7 +16,7 @@ export const callProblems = declareProblems({
   no_idempotency_key: {
     status: 400,
     title: 'No Idempotency-Key',
-    text: 'Name the request by the header Idempotency-Key, 1 to 64 of A-Z, a-z, 0-9, "_" and "-".',
+    text: `Name the request by the header Idempotency-Key, ${IDEMPOTENCY_KEY.words}.`,
     retry: 'after_change',
   },
   client_revoked: {
@@ -131,7 +131,7 @@ async function once(
 ): Promise<unknown> {
   const { clientId } = request.admission.client;
   const key = request.headers['idempotency-key'];
-  if (typeof key !== 'string' || !/^[A-Za-z0-9_-]{1,64}$/.test(key)) throw callProblem('no_idempotency_key');
+  if (typeof key !== 'string' || !IS_KEY.test(key)) throw callProblem('no_idempotency_key');
   const name = { clientId, key };
   const begun = await requests.beginRequest({
     ...name,
@@ -160,6 +160,8 @@ async function once(
   await requests.endRequest({ ...held, status: 200, body: Buffer.from(JSON.stringify(answer)) });
   return answer;
 }
+
+const IS_KEY = new RegExp(IDEMPOTENCY_KEY.pattern);
 
 /** The same for the same content, in whatever order it was written. */
 const fingerprintOf = (input: unknown): string =>

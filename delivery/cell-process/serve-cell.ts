@@ -6,6 +6,7 @@ import type { ServiceDeclaration } from '#declare/service.ts';
 import { type Served, serve } from '#runtime/calls.ts';
 import { type Activity, serveApi } from '#runtime/http/api-server.ts';
 import type { CallerGate } from '#runtime/identity/caller-gate.ts';
+import { forgetRegularly } from '#services/access/forget-regularly.ts';
 import { isTokenEndpoint } from '#services/access/oauth/token-endpoint.ts';
 import { serveAudit } from '#services/audit/main.ts';
 import { formats } from '#services/authorisations/http/formats.ts';
@@ -83,6 +84,11 @@ export async function serveCell(
     audit: cell.calls.client(serveAudit(cell.connect('audit', 1), vault), 'access'),
   };
   const admit = admitFor(calls);
+  const ending = new AbortController();
+  void forgetRegularly((input) => access.requests.forgetRequests(input), {
+    signal: ending.signal,
+    onTrouble: (error) => onTrouble('forgetting requests', error),
+  });
   const door = await serveApi<Admission>(
     {
       routes: routesToOperations(calls),
@@ -103,6 +109,7 @@ export async function serveCell(
     httpPort: serving.httpPort,
     activity: door.activity,
     async close() {
+      ending.abort();
       await door.close();
       await serving.close();
       await cell.close();

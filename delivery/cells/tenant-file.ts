@@ -42,7 +42,7 @@ export interface TenantFile {
 }
 
 export const DEFAULT_LIMITS: CellLimits = { clientRequestsPerSecond: 200, tenantRequestsPerSecond: 1_000 };
-export const DEFAULT_SIZE: CellSize = { idleSeconds: 300, workers: 1 };
+export const DEFAULT_SIZE: CellSize = { idleSeconds: 300, workers: 2 };
 
 /** Names below `localhost` lead to this machine without any set-up. */
 export const defaultDomain = (tenant: string): string => `${tenant}.localhost`;

@@ -1,4 +1,4 @@
-import type { JsonSchema, RoutedOperation } from '#declare/http.ts';
+import { IDEMPOTENCY_KEY, type JsonSchema, type RoutedOperation } from '#declare/http.ts';
 import { MEDIA_TYPE, type ProblemDeclaration } from './problems.ts';
 
 export interface DocumentOptions {
@@ -63,7 +63,7 @@ function describe(
   const parameters = [
     ...parametersOf('path', params),
     ...parametersOf('query', query),
-    ...(idempotency === 'key' ? [IDEMPOTENCY_KEY] : []),
+    ...(idempotency === 'key' ? [KEY_HEADER] : []),
   ];
   return {
     operationId: operation.operation,
@@ -82,13 +82,13 @@ function describe(
   };
 }
 
-const IDEMPOTENCY_KEY = {
+const KEY_HEADER = {
   name: 'Idempotency-Key',
   in: 'header',
   required: true,
   description:
     'A name for this request: sent again with the same one, it takes effect once and is answered alike.',
-  schema: { type: 'string', pattern: '^[A-Za-z0-9_-]{1,64}$' },
+  schema: { type: 'string', pattern: IDEMPOTENCY_KEY.pattern },
 };
 
 interface ObjectSchema {

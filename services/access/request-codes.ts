@@ -1,15 +1,16 @@
+import { IDEMPOTENCY_KEY } from '#declare/http.ts';
 import { Refusal } from '#runtime/refusal.ts';
 import type { AccessKeys } from './access-keys.ts';
 import type { AccessCode, RequestName, RequestToBegin } from './service.ts';
 
-const KEY = /^[\x21-\x7e]{1,255}$/;
+const KEY = new RegExp(IDEMPOTENCY_KEY.pattern);
 
 /** What a request is found by. Keys of two clients never meet, whatever they are. */
 export function nameCode(keys: AccessKeys, { clientId, key }: RequestName): Buffer {
   if (!KEY.test(key))
     throw new Refusal<AccessCode>(
       'bad_idempotency_key',
-      'The idempotency key is not 1 to 255 visible ASCII characters.',
+      `The idempotency key is not ${IDEMPOTENCY_KEY.words}.`,
       {
         advice:
           'Send a new random UUID for each thing that you want done, and the same one again when you repeat it.',
