@@ -204,7 +204,7 @@ interface GatewayFlags {
 function gatewayCommand(): Command {
   return new Command('gateway')
     .description('requests of clients through the gateway, beside nginx and a direct call; waking a cell')
-    .option('--seconds <n>', 'how long each stretch lasts', wholeNumber(1, 20), 5)
+    .option('--seconds <n>', 'how long each stretch lasts', wholeNumber(2, 20), 5)
     .option('--runs <n>', 'rounds; the median counts', wholeNumber(1, 100), 3)
     .option('--wakes <n>', 'how often the cell is woken; 0 for never', wholeNumber(0, 1_000), 20)
     .option('--cards <n>', 'cards of the cell', wholeNumber(1, 1_000_000), 1_000)

@@ -51,6 +51,7 @@ export interface GatewayBench {
 }
 
 const WARM_UP_SECONDS = 2;
+const WARM_UP_CONNECTIONS = 8;
 
 export async function benchGateway(
   options: GatewayBenchOptions,
@@ -98,7 +99,7 @@ async function loads(
     runs: [] as StretchRun[],
   }));
   for (const { behind, before } of stretches.filter((each) => each.connections === connections[0]))
-    await run(lab, { behind, before, connections: Math.max(...connections) }, WARM_UP_SECONDS);
+    await run(lab, { behind, before, connections: WARM_UP_CONNECTIONS }, WARM_UP_SECONDS);
   for (let round = 1; round <= runs; round++) {
     say(`round ${round} of ${runs}`);
     for (const stretch of stretches) stretch.runs.push(await run(lab, stretch, seconds));

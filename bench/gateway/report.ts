@@ -157,8 +157,13 @@ const wakeRow = (what: string, all: readonly Wake[]): string[] => {
 };
 
 const verdict = (what: string, all: readonly Wake[]): string => {
-  const over = all.filter(({ ms }) => ms >= GOAL_WAKE_MS).length;
-  return `  where ${what}: ${over === 0 ? pc.green('all') : pc.red(`${all.length - over} of ${all.length}`)} within ${GOAL_WAKE_MS} ms`;
+  const over = all.filter(({ ms, isAnswered }) => !isAnswered || ms >= GOAL_WAKE_MS).length;
+  return `  where ${what}: ${over === 0 ? pc.green('all') : pc.red(`${all.length - over} of ${all.length}`)} within ${GOAL_WAKE_MS} ms${refusedText(all)}`;
+};
+
+const refusedText = (all: readonly Wake[]): string => {
+  const refused = all.filter(({ isAnswered }) => !isAnswered).length;
+  return refused === 0 ? '' : `; ${refused} refused by the gateway, which waits no longer (cell_unavailable)`;
 };
 
 const range = ({ median, min, max }: Summary, digits: number): string => {

@@ -4,7 +4,10 @@ import { rm } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { endWithParent } from '../lab/contender.ts';
 
-const BODY = JSON.stringify({ card_id: '6f9a7c3e-52b1-8d40-9e1f-0a3b5c7d9e21', filler: ''.padEnd(141, 'x') });
+const BODY_BYTES = 200;
+const bodyWith = (filler: string) =>
+  JSON.stringify({ card_id: '6f9a7c3e-52b1-8d40-9e1f-0a3b5c7d9e21', filler });
+const BODY = bodyWith('x'.repeat(BODY_BYTES - bodyWith('').length));
 const ANSWER = Buffer.from(
   `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(BODY)}\r\n\r\n${BODY}`,
 );

@@ -50,7 +50,9 @@ export function loadedOf(text: string): Loaded {
     .findLast((each) => each.startsWith('{'));
   if (line === undefined) throw new Error(`wrk told nothing that can be read: ${text}`);
   const { requests, us, p50, p99, max, refused, broken } = JSON.parse(line) as Found;
-  if (refused + broken > 0 || requests === 0)
+  // The first thing that connections do is shake hands, and with many of them that takes a while.
+  if (requests === 0) throw new Error('wrk had no answer in time: give it more --seconds');
+  if (refused + broken > 0)
     throw new Error(
       `of ${requests} requests ${refused} were refused, and ${broken} connections broke or were silent`,
     );
