@@ -26,6 +26,9 @@ export async function proveGuards(
   report.progress(`${chosen.length} guards, each edit found exactly once`);
   const waiting = chosen.values();
   const results = new Map<Guard, Found>();
+  // Ctrl-C reaches the runs, too, and each clears its home away; their copies of the project are this process's.
+  const leave = () => void clearCopies().finally(() => process.exit(130));
+  process.once('SIGINT', leave).once('SIGTERM', leave);
   await Promise.all(
     Array.from({ length: atOnce }, async () => {
       for (const guard of waiting) {
@@ -35,6 +38,7 @@ export async function proveGuards(
       }
     }),
   );
+  process.off('SIGINT', leave).off('SIGTERM', leave);
   for (const guard of chosen) {
     const { isFound, told } = results.get(guard)!;
     report.holds(`without ${guard.name}`, isFound, told);
@@ -61,6 +65,7 @@ export async function checkEdits(chosen: readonly Guard[] = guards): Promise<voi
 
 async function without(guard: Guard): Promise<Found> {
   const folder = await mkdtemp(join(tmpdir(), 'relevo-guard-'));
+  copies.add(folder);
   try {
     await copyProject(folder);
     for (const { file, from, to } of guard.edits) {
@@ -73,8 +78,13 @@ async function without(guard: Guard): Promise<Found> {
     return judge(guard, await runPart(folder, guard.part));
   } finally {
     await rm(folder, { recursive: true, force: true });
+    copies.delete(folder);
   }
 }
+
+const copies = new Set<string>();
+const clearCopies = () =>
+  Promise.all([...copies].map((folder) => rm(folder, { recursive: true, force: true })));
 
 async function copyProject(folder: string): Promise<void> {
   for (const entry of await readdir(ROOT, { withFileTypes: true })) {
