@@ -75,7 +75,7 @@ test('every declared operation gets a request that its own schema takes', () => 
   assert.equal(exampleOf({ type: 'string', examples: ['5411'] }), '5411');
 });
 
-test('nothing crosses between cells: callers, roles and sealed values', { timeout: 120_000 }, async () => {
+test('nothing crosses between cells: callers, roles and sealed values', { timeout: 240_000 }, async () => {
   const said: string[] = [];
   const report = new Report((line) => said.push(line));
   const attempts = await withLab(LAB_SETTINGS, (lab) =>
