@@ -55,6 +55,7 @@ export async function prove(proof: Proof, options: Options, json: boolean): Prom
 }
 
 const flags = (options: Options): string[] =>
-  Object.entries(options).map(
-    ([name, value]) => `--${name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)} ${value}`,
-  );
+  Object.entries(options as Record<string, unknown>).map(([name, value]) => {
+    const flag = `--${name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
+    return value === true ? flag : `${flag} ${String(value)}`;
+  });

@@ -314,17 +314,18 @@ export const guards: readonly Guard[] = [
     kind: 'sealed value in another place',
     by: 'crossed',
     edits: [
+      { file: 'runtime/vault/seal.ts', from: '  cipher.setAAD(place);\n', to: '' },
+      { file: 'runtime/vault/seal.ts', from: '  decipher.setAAD(place);\n', to: '' },
       {
-        file: 'runtime/vault/seal.ts',
-        from: 'cipher.setAAD(place);\n  const text',
-        to: 'cipher.setAAD(place.subarray(0, 0));\n  const text',
+        file: 'runtime/vault/batch-seal.ts',
+        from: '      this.#ghash.add(this.#places, i * BLOCK, BLOCK);\n',
+        to: '',
       },
       {
-        file: 'runtime/vault/seal.ts',
-        from: 'decipher.setAAD(place);',
-        to: 'decipher.setAAD(place.subarray(0, 0));',
+        file: 'runtime/vault/batch-seal.ts',
+        from: 'this.#ghash.end(BLOCK, length)',
+        to: 'this.#ghash.end(0, length)',
       },
-      { file: 'runtime/vault/batch-seal.ts', from: 'setAAD(', to: 'setAAD(Buffer.alloc(0)) && void (' },
     ],
   },
   {

@@ -9,8 +9,8 @@ import { type PartName, parts, PART_NAMES } from './parts.ts';
 import { withStage } from './stage.ts';
 
 interface IsolationOptions {
-  /** One part alone. */
-  readonly only?: PartName;
+  /** These parts alone. */
+  readonly only?: readonly PartName[];
   readonly isShort: boolean;
   readonly verbose: boolean;
 }
@@ -46,7 +46,11 @@ async function run(
   await withLab(LAB_SETTINGS, (lab) =>
     proveIsolation(
       lab,
-      { only: only as PartName | undefined, isShort: short === true, verbose: verbose === true },
+      {
+        ...(only !== undefined && { only: [only as PartName] }),
+        isShort: short === true,
+        verbose: verbose === true,
+      },
       report,
     ),
   );
@@ -63,7 +67,7 @@ export async function proveIsolation(
   const attempts = new Attempts((attempt) => {
     if (verbose || attempt.outcome !== 'stopped') report.progress(lineOf(attempt));
   });
-  const chosen = parts.filter(({ name }) => only === undefined || name === only);
+  const chosen = parts.filter(({ name }) => only === undefined || only.includes(name));
   await withStage(
     lab,
     {

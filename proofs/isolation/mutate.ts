@@ -17,13 +17,20 @@ const AT_ONCE = 2;
  * Takes each guard away in turn, in a copy of the project, and runs the part of the proof that should notice. A proof
  * that still holds then does not look at that guard.
  */
-export async function proveGuards(report: Report, chosen: readonly Guard[] = guards): Promise<void> {
+export async function proveGuards(
+  report: Report,
+  chosen: readonly Guard[] = guards,
+  atOnce = AT_ONCE,
+): Promise<void> {
   await checkEdits(chosen);
   report.progress(`${chosen.length} guards, each edit found exactly once`);
   const waiting = chosen.values();
   const results = new Map<Guard, Found>();
+  // Ctrl-C reaches the runs, too, and each clears its home away; their copies of the project are this process's.
+  const leave = () => void clearCopies().finally(() => process.exit(130));
+  process.once('SIGINT', leave).once('SIGTERM', leave);
   await Promise.all(
-    Array.from({ length: AT_ONCE }, async () => {
+    Array.from({ length: atOnce }, async () => {
       for (const guard of waiting) {
         const found = await without(guard);
         results.set(guard, found);
@@ -31,6 +38,7 @@ export async function proveGuards(report: Report, chosen: readonly Guard[] = gua
       }
     }),
   );
+  process.off('SIGINT', leave).off('SIGTERM', leave);
   for (const guard of chosen) {
     const { isFound, told } = results.get(guard)!;
     report.holds(`without ${guard.name}`, isFound, told);
@@ -57,6 +65,7 @@ export async function checkEdits(chosen: readonly Guard[] = guards): Promise<voi
 
 async function without(guard: Guard): Promise<Found> {
   const folder = await mkdtemp(join(tmpdir(), 'relevo-guard-'));
+  copies.add(folder);
   try {
     await copyProject(folder);
     for (const { file, from, to } of guard.edits) {
@@ -69,8 +78,13 @@ async function without(guard: Guard): Promise<Found> {
     return judge(guard, await runPart(folder, guard.part));
   } finally {
     await rm(folder, { recursive: true, force: true });
+    copies.delete(folder);
   }
 }
+
+const copies = new Set<string>();
+const clearCopies = () =>
+  Promise.all([...copies].map((folder) => rm(folder, { recursive: true, force: true })));
 
 async function copyProject(folder: string): Promise<void> {
   for (const entry of await readdir(ROOT, { withFileTypes: true })) {
@@ -97,6 +111,7 @@ async function runPart(folder: string, part: string): Promise<Document | string>
   let [said, wrong] = ['', ''];
   child.stdout.setEncoding('utf8').on('data', (text: string) => (said += text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => (wrong = (wrong + text).slice(-2_000)));
+  child.once('error', (error) => (wrong = error.message)); // its end is told as well
   await new Promise((resolve) => child.once('close', resolve));
   clearTimeout(late);
   try {

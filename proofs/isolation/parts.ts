@@ -8,6 +8,7 @@ import { tryIdentifiers } from './tries/identifiers.ts';
 import { tryInjection } from './tries/injection.ts';
 import { tryInterleaved } from './tries/interleaved.ts';
 import { tryLogs } from './tries/logs.ts';
+import { tryQueues } from './tries/queues.ts';
 import { trySockets } from './tries/sockets.ts';
 import { tryStolenCredentials } from './tries/stolen-credentials.ts';
 
@@ -20,6 +21,7 @@ export const PART_NAMES = [
   'identifiers',
   'interleaved',
   'sockets',
+  'queues',
   'injection',
   'logs',
 ] as const;
@@ -45,6 +47,7 @@ export const parts: readonly Part[] = [
     run: (stage, attempts, { isShort }) => tryInterleaved(stage, attempts, { requests: isShort ? 100 : 400 }),
   },
   { name: 'sockets', needsPlatform: true, run: trySockets },
+  { name: 'queues', needsPlatform: false, run: tryQueues },
   { name: 'injection', needsPlatform: true, run: tryInjection },
   { name: 'logs', needsPlatform: true, run: tryLogs },
 ];

@@ -123,13 +123,13 @@ async function tryTrails({ lab, cells }: Stage, attempts: Attempts): Promise<voi
         text.includes(cell.client.clientId),
         `${entries.length} entries`,
       );
-      const { breaks } = (await trail.verifyTrail({ anchors: [] })) as unknown as { breaks: unknown[] };
+      const { breaksTotal } = await trail.verifyTrail({ anchors: [] });
       attempts.compared(
         kind,
         `of ${cell.text}: its chain`,
-        (breaks ?? []).length === 0,
+        breaksTotal === 0,
         'whole',
-        JSON.stringify(breaks),
+        `${breaksTotal} breaks`,
       );
     } finally {
       await opened.close();

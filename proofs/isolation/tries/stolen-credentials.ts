@@ -25,7 +25,8 @@ export async function tryStolenCredentials(
   await tryOtherDatabases(stage, attempts);
   const looked = isShort ? stage.populated.slice(0, 1) : stage.populated;
   for (const cell of looked) {
-    await inTurns(CELL_ROLES, (role) => tryTables(stage, cell, role, attempts), 3);
+    const relations = await relationsOf(stage, cell);
+    await inTurns(CELL_ROLES, (role) => tryTables(stage, { cell, relations }, role, attempts), 3);
     await inTurns(CELL_ROLES, (role) => tryServer(stage, cell, role, attempts), 3);
     await tryAsOwner(stage, cell, attempts);
     await tryReporting(stage, cell, attempts);
@@ -153,8 +154,12 @@ function rightOf(role: string, { schema, name }: Relation): 'none' | 'read' | 'a
   return 'none';
 }
 
-async function tryTables(stage: Stage, cell: SealedCell, role: string, attempts: Attempts): Promise<void> {
-  const relations = await relationsOf(stage, cell);
+async function tryTables(
+  stage: Stage,
+  { cell, relations }: { cell: SealedCell; relations: readonly Relation[] },
+  role: string,
+  attempts: Attempts,
+): Promise<void> {
   await as(stage, cell, role, async (client) => {
     for (const relation of relations) {
       const table = `${relation.schema}.${relation.name}`;
