@@ -90,7 +90,7 @@ test('what changes is told with before and after, also to the cell; what is not 
   const [one, two] = user.tenants;
   const before = `tenants: { ${one}: { domain: ${one}.example, environments: { demo: {}, staging: {} } }, ${two}: { environments: { demo: {} } } }`;
   await user.json(`apply ${await declare(user, before)} --yes`);
-  const after = `tenants: { ${one}: { kind: lender, domain: ${one}.test, environments: { demo: { limits: { client_requests_per_second: 5 }, size: { workers: 2 } } } } }`;
+  const after = `tenants: { ${one}: { kind: lender, domain: ${one}.test, environments: { demo: { limits: { client_requests_per_second: 5 }, size: { workers: 3 } } } } }`;
   const file = await declare(user, after);
   const plan = await user.json<PlanDocument>(`plan ${file}`, 4);
   assert.deepEqual(brief(plan), [
@@ -118,8 +118,8 @@ test('what changes is told with before and after, also to the cell; what is not 
     host_after: `demo.${one}.test`,
     client_requests_per_second_before: 200,
     client_requests_per_second_after: 5,
-    workers_before: 1,
-    workers_after: 2,
+    workers_before: 2,
+    workers_after: 3,
   });
   // The undeclared cell keeps its host, and hears of what changed of its tenant.
   const staging = (await readTenantFile(user.home, one))!.environments.staging!;

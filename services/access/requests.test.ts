@@ -124,13 +124,13 @@ test('an answer of 64 KB is kept whole, of a larger one the status', async () =>
 });
 
 test('keys of a bad form are refused, and no request without a client’s lease can be ended', async () => {
-  for (const key of ['', 'with space', 'ñ', 'x'.repeat(256), 'line\n'])
+  for (const key of ['', 'with space', 'ñ', 'x'.repeat(65), 'line\n'])
     await assert.rejects(
       one.beginRequest(request(key)),
       refusedAs('bad_idempotency_key'),
       JSON.stringify(key),
     );
-  assert.equal((await one.beginRequest(request('x'.repeat(255)))).state, 'new');
+  assert.equal((await one.beginRequest(request('x'.repeat(64)))).state, 'new');
   await assert.rejects(
     one.endRequest({ ...request('never-begun'), epoch: 1, status: 200, body }),
     refusedAs('request_taken_over'),
