@@ -68,7 +68,7 @@ export const guards: readonly Guard[] = [
     edits: [
       {
         file: VERIFY_TOKEN,
-        from: "if (claims.iss !== issuer || claims.aud !== issuer) throw refused('token_of_another_cell');",
+        from: "if (claims.iss !== issuer || !audiences.includes(issuer)) throw refused('token_of_another_cell');",
         to: '',
       },
       { file: VERIFY_TOKEN, from: '      issuer: route.issuer,\n      audience: route.issuer,\n', to: '' },

@@ -23,3 +23,16 @@ export const runs = <T>(numRuns: number): fc.Parameters<T> => ({
     );
   },
 });
+
+/**
+ * Some of many things that each take long: drawn by this run's seed, another choice each time, in their order. With
+ * `RUNS=20` all of them.
+ */
+export function drawn<T>(all: readonly T[], count: number): T[] {
+  if (times > 1 || count >= all.length) return [...all];
+  const order = [...all.keys()].sort((a, b) => lot(a) - lot(b)).slice(0, count);
+  return order.sort((a, b) => a - b).map((index) => all[index]);
+}
+
+/** A number that looks like chance and is the same for the same seed. */
+const lot = (index: number): number => Math.imul((seed ^ (index * 0x9e3779b1)) >>> 0, 0x85ebca6b) >>> 0;
