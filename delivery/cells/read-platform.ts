@@ -22,7 +22,7 @@ interface Remembered {
 const remembered = new Map<string, Remembered>();
 
 /** Files are replaced and never written in place, so one that changes has another number, whatever its clock says. */
-async function stampOf(path: string): Promise<string> {
+export async function stampOf(path: string): Promise<string> {
   try {
     const { ino, mtimeNs, size } = await stat(path, { bigint: true });
     return `${ino} ${mtimeNs} ${size}`;

@@ -1,10 +1,11 @@
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PrivateKey, PublicKey } from 'openpgp';
 import type { Client } from '#declare/service.ts';
 import { writeWhole } from '#runtime/postgres/files.ts';
 import { exportPublicKey } from '#runtime/openpgp/keys.ts';
 import { sealMessage } from '#runtime/openpgp/seal-message.ts';
+import { writeSealed } from '#runtime/openpgp/write-sealed.ts';
 import { serveAudit } from '#services/audit/main.ts';
 import type { audit } from '#services/audit/service.ts';
 import { HandBackLines } from '#services/authorisations/hand-back/hand-back-lines.ts';
@@ -163,23 +164,13 @@ class SealedWriter {
   async write(name: string, plaintext: AsyncIterable<Buffer>): Promise<Omit<Export, 'holds' | 'records'>> {
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
     const path = join(this.#folder, name);
-    const aside = `${path}.new`;
-    const file = await open(aside, 'w', 0o600);
-    try {
-      const sealed = sealMessage(plaintext, {
-        ...this.#envelope,
-        compress: true,
-        filename: name.replace(/\.gpg$/, ''),
-      });
-      for await (const piece of sealed) await file.write(piece);
-      await file.sync();
-    } catch (error) {
-      await rm(aside, { force: true });
-      throw error;
-    } finally {
-      await file.close();
-    }
-    await rename(aside, path);
+    const sealed = sealMessage(plaintext, {
+      ...this.#envelope,
+      compress: true,
+      filename: name.replace(/\.gpg$/, ''),
+    });
+    // One draft for all runs: what a killed one left is written over.
+    await writeSealed(path, sealed, `${path}.new`);
     return {
       cell: this.#cell,
       file: name,

@@ -1,9 +1,10 @@
+import type { JWK } from 'jose';
 import type { RoutingTable } from '#gateway/routing-table.ts';
 import { publicJwk } from '#services/access/oauth/signing-keys.ts';
 import { publicOperations } from '#services/public.ts';
-import { readCellFile } from '../cells/cell-file.ts';
-import { cellText, type Environment } from '../cells/cell-name.ts';
-import { readPlatform } from '../cells/read-platform.ts';
+import { cellFilePath, readCellFile } from '../cells/cell-file.ts';
+import { type CellName, cellText, type Environment } from '../cells/cell-name.ts';
+import { readPlatform, stampOf } from '../cells/read-platform.ts';
 import type { EnvironmentTerms } from '../cells/tenant-file.ts';
 
 const HTTPS = 443;
@@ -23,6 +24,19 @@ export interface Routing {
   readonly cells: ReadonlyMap<string, RoutedCell>;
 }
 
+/** Public halves of token keys as they were read last, by path: this is asked twice a second, and cell files rarely change. */
+const remembered = new Map<string, { readonly stamp: string; readonly keys: readonly JWK[] | null }>();
+
+async function readTokenKeys(home: string, name: CellName): Promise<readonly JWK[] | null> {
+  const path = cellFilePath(home, name);
+  const stamp = await stampOf(path);
+  const known = remembered.get(path);
+  if (known?.stamp === stamp) return known.keys;
+  const keys = (await readCellFile(home, name))?.tokenKeys?.map(publicJwk) ?? null;
+  remembered.set(path, { stamp, keys });
+  return keys;
+}
+
 /** What is in service in a home, as the gateway has to know it. `port` is the one that clients know. */
 export async function readRouting(home: string, port: number): Promise<Routing> {
   const inService = (await readPlatform(home)).flatMap(({ tenant, environments }) =>
@@ -33,9 +47,9 @@ export async function readRouting(home: string, port: number): Promise<Routing> 
   );
   const routes = await Promise.all(
     inService.map(async ({ name, terms }) => {
-      const file = await readCellFile(home, name);
+      const tokenKeys = await readTokenKeys(home, name);
       // One of an earlier release has no token keys: it is not reached before it has been brought to this one.
-      if (!file?.tokenKeys) return [];
+      if (!tokenKeys) return [];
       const cell = cellText(name);
       const issuer = issuerOf(terms.host, port);
       const route = {
@@ -43,7 +57,7 @@ export async function readRouting(home: string, port: number): Promise<Routing> 
         tenant: name.tenant,
         host: terms.host,
         issuer,
-        keys: file.tokenKeys.map(publicJwk),
+        keys: tokenKeys,
         limits: terms.limits,
         live: { cell, colour: 'blue' as const },
       };

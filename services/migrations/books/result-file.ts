@@ -1,7 +1,8 @@
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { assertUsable } from '#runtime/openpgp/keys.ts';
 import { sealMessage } from '#runtime/openpgp/seal-message.ts';
+import { writeSealed } from '#runtime/openpgp/write-sealed.ts';
 import { Refusal } from '#runtime/refusal.ts';
 import { type MigrationCell, migrationId } from '../migration-cell.ts';
 import type { Migration } from '../store.ts';
@@ -51,18 +52,7 @@ export async function writeResultFile(
     filename: `${migrationId(cell, migration.importNumber)}.csv`,
   });
   await mkdir(cell.resultsFolder, { recursive: true, mode: 0o700 });
-  const aside = `${path}.${process.pid}.new`;
-  const file = await open(aside, 'w', 0o600);
-  try {
-    for await (const piece of sealed) await file.write(piece);
-    await file.sync();
-  } catch (error) {
-    await rm(aside, { force: true });
-    throw error;
-  } finally {
-    await file.close();
-  }
-  await rename(aside, path);
+  await writeSealed(path, sealed);
   return path;
 }
 
