@@ -60,9 +60,10 @@ export async function runMigration(
   const size = await sizeOf(path);
   // Started now, the workers are warm when the file has been verified.
   const workers = options.wait ? await beginWork(cell, options, size) : null;
+  let started: Started | null = null;
   try {
     options.progress.begin('verify', size);
-    const started = await startMigration(cell, path, ({ lines, bytes }) => {
+    started = await startMigration(cell, path, ({ lines, bytes }) => {
       if (options.signal.aborted)
         throw new Refusal('interrupted', `${path} was not verified to its end; nothing of it is stored.`);
       options.progress.update(Math.min(bytes, size), `${count(lines)} lines`);
@@ -70,9 +71,10 @@ export async function runMigration(
     options.progress.end();
     await recordStart(cell, started, options.operator);
     if (started.verdict === 'refused') return await reportNow(cell, started.migration);
-    if (started.resumes) options.onKnown?.(started.migration);
-    const { importNumber } = started.migration;
-    await bringIn(cell, started.migration, started.file, path, options);
+    const { migration, file, resumes } = started;
+    if (resumes) options.onKnown?.(migration);
+    const { importNumber } = migration;
+    await bringIn(cell, migration, file, path, options);
     if (!options.wait) {
       const now = (await findMigration(cell.db, importNumber))!;
       if (now.state === 'working')
@@ -82,12 +84,13 @@ export async function runMigration(
     const report = await waitUntilClosed(cell, importNumber, {
       ...options,
       // Whoever was loading the file may be lost: then this process, which has the file too, goes on with it.
-      takeOver: (migration) => bringIn(cell, migration, started.file, path, options),
+      takeOver: (abandoned) => bringIn(cell, abandoned, file, path, options),
     });
     const seconds = Math.round(performance.now() - startedAt) / 1000;
-    return started.resumes ? report : withTiming(report, seconds);
+    return resumes ? report : withTiming(report, seconds);
   } finally {
     options.progress.end();
+    if (started?.verdict === 'accepted') started.file.chunks[Symbol.dispose]();
     await workers?.stop();
   }
 }

@@ -21,10 +21,8 @@ export function stageRows({ parts, result }: ContenderRun<StagesResult>): StageR
   return [
     whole('verify', verify),
     row('verify', 'decrypt, verify signature', decrypt.seconds, decrypt.nodeCpuSeconds),
-    row('verify', 'split, check, census', ...difference(verify, decrypt)),
+    row('verify', 'split, check, census, keep aside', ...difference(verify, decrypt)),
     whole('load', load),
-    row('load', 'decrypt again', decrypt.seconds, decrypt.nodeCpuSeconds),
-    row('load', 'deal out, compress, seal, insert', ...difference(load, decrypt)),
     whole('work', work),
     ...timed.map(([part, seconds]) => row('work', part, seconds, null)),
     row('work', 'split, check, lay out columns, outcomes', Math.max(0, rest), null),

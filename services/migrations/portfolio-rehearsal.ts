@@ -56,6 +56,7 @@ export async function validatePortfolio(
   if (verification.verdict === 'refused')
     return { ...nothing, file_id: verification.fileId, refusal: verification.refusal };
   const { file } = verification;
+  using _ = file.chunks;
   const known = { file_id: file.header.fileId, rows: file.scan.rows };
   if (verification.verdict === 'known')
     return { ...nothing, ...known, known_as: migrationId(cell, verification.earlier.importNumber) };
@@ -72,7 +73,7 @@ export async function validatePortfolio(
   try {
     await lockCell(trial.db);
     let done = 0;
-    for await (const chunk of rehearseFile(cell, trial, NO_IMPORT, path, file)) {
+    for await (const chunk of rehearseFile(cell, trial, NO_IMPORT, file)) {
       addTotals(sums, chunk.results.totals());
       writer.clear();
       chunk.results.write(writer);

@@ -1,7 +1,7 @@
 import { Refusal } from '#runtime/refusal.ts';
 import type { Database } from '#runtime/database/database.ts';
 import { type MigrationCell, migrationId } from './migration-cell.ts';
-import { ChunkBuilder, openDeadLine } from './queue/chunk-payload.ts';
+import { ChunkBuilder, openDeadLine, sealPayload } from './queue/chunk-payload.ts';
 import { addChunk, CARDS_PHASE, LINKS_PHASE, ORDERED_LANE } from './queue/chunk-queue.ts';
 import { findActive, type Migration } from './store.ts';
 import { addMinor, type MinorText } from './work/chunk-totals.ts';
@@ -72,7 +72,7 @@ export async function redrive(
           builder.add(line, bytes, 0, bytes.length);
         }
         const place = { importNumber, redrive, phase, lane: ORDERED_LANE, firstLine: lines[0] };
-        await addChunk(tx, place, lines.length, builder.seal(cell.vault, place));
+        await addChunk(tx, place, lines.length, sealPayload(cell.vault, place, builder.pack()));
       }
     }
     await tx.run`

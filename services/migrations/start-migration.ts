@@ -32,7 +32,10 @@ export type Started =
       readonly resumes: boolean;
     };
 
-/** Verifies a file and enters it as a migration. The same file again answers the migration it has already. */
+/**
+ * Verifies a file and enters it as a migration. The same file again answers the migration it has already. Whoever is
+ * given a file disposes of its lines.
+ */
 export async function startMigration(
   cell: MigrationCell,
   path: string,
@@ -48,11 +51,16 @@ export async function startMigration(
   crashPoint('verify:done');
   if (verification.verdict === 'known')
     return { verdict: 'accepted', migration: verification.earlier, file, resumes: true };
-  return enterMigration(cell, path, file);
+  try {
+    return await enterMigration(cell, path, file);
+  } catch (error) {
+    file.chunks[Symbol.dispose]();
+    throw error;
+  }
 }
 
 async function enterMigration(cell: MigrationCell, path: string, file: VerifiedFile): Promise<Started> {
-  const { header, scan, signer, judgedOn } = file;
+  const { header, scan, signer, judgedOn, chunks } = file;
   try {
     const importNumber = await cell.db.transaction(async (tx) => {
       await lockCell(tx);
@@ -64,7 +72,7 @@ async function enterMigration(cell: MigrationCell, path: string, file: VerifiedF
         signer,
         path,
         rows: scan.rows,
-        chunkLines: cell.settings.RELEVO_CHUNK_LINES,
+        chunkLines: chunks.chunkLines,
       });
     });
     crashPoint('load:entered');
@@ -143,21 +151,35 @@ export async function loadMigration(
     const now = await findMigration(cell.db, importNumber);
     return now?.state === 'loading' && !now.paused;
   };
-  const same = await judgedAlike(cell, migration, file, path);
-  const end = await loadFile(cell, migration, path, same, { mayGoOn, onProgress });
-  crashPoint('load:all-queued');
-  if (end === 'loaded') await setLoaded(cell.db, importNumber);
-  crashPoint('load:done');
-  return end;
+  return asFirstVerified(cell, migration, file, path, async (same) => {
+    const end = await loadFile(cell, importNumber, same, { mayGoOn, onProgress });
+    crashPoint('load:all-queued');
+    if (end === 'loaded') await setLoaded(cell.db, importNumber);
+    crashPoint('load:done');
+    return end;
+  });
 }
 
-/** A file that was first verified on another day must be dealt out by that day's judgement. */
-async function judgedAlike(cell: MigrationCell, migration: Migration, file: VerifiedFile, path: string) {
-  if (migration.judgedOn === file.judgedOn) return file;
-  const again = await verifyFile(cell, path, { judgedOn: migration.judgedOn! });
-  if (again.verdict === 'refused') throw new Refusal(again.refusal.code, again.refusal.message);
-  return again.file;
+/** A file that was first verified on another day, or in other chunks, must be dealt out as it was then. */
+async function asFirstVerified<T>(
+  cell: MigrationCell,
+  { importNumber, judgedOn, chunkLines }: Migration,
+  file: VerifiedFile,
+  path: string,
+  use: (file: VerifiedFile) => Promise<T>,
+): Promise<T> {
+  if (judgedOn === file.judgedOn && chunkLines === file.chunks.chunkLines) return use(file);
+  const again = await verifyFile(cell, path, { judgedOn: judgedOn!, chunkLines: chunkLines! });
+  if (again.verdict === 'refused') throw changedFile(path);
+  using _ = again.file.chunks;
+  if (again.verdict === 'verified' || again.earlier.importNumber !== importNumber) throw changedFile(path);
+  return await use(again.file);
 }
+
+const changedFile = (path: string): Refusal =>
+  new Refusal('file_changed', `${path} was changed while it was being loaded.`, {
+    advice: 'Cancel this migration and start the file again when nobody writes to it any more.',
+  });
 
 /** Runs a `mock`: everything happens on a trial, and only its outcomes are kept. One that was cut short begins anew. */
 export async function runMock(
@@ -169,28 +191,29 @@ export async function runMock(
 ): Promise<void> {
   const { importNumber } = migration;
   await cell.db.run`delete from migrations.chunks where import_number = ${importNumber}`;
-  const same = await judgedAlike(cell, migration, file, path);
-  const trial = await cell.trial();
-  const writer = new ByteWriter();
-  try {
-    await lockCell(trial.db);
-    let lines = 0;
-    for await (const chunk of rehearseFile(cell, trial, importNumber, path, same)) {
-      writer.clear();
-      chunk.results.write(writer);
-      await cell.db.run`
-        insert into migrations.chunks
-          (import_number, phase, lane, first_line, lines, state, attempts, outcomes, totals)
-        values (${importNumber}, ${chunk.phase}, ${ORDERED_LANE}, ${chunk.firstLine}, ${chunk.lines.count}, 'done',
-                1, ${compress(writer.bytes)}, ${JSON.stringify(chunk.results.totals())})`;
-      lines += chunk.lines.count;
-      onProgress?.(lines);
+  await asFirstVerified(cell, migration, file, path, async (same) => {
+    const trial = await cell.trial();
+    const writer = new ByteWriter();
+    try {
+      await lockCell(trial.db);
+      let lines = 0;
+      for await (const chunk of rehearseFile(cell, trial, importNumber, same)) {
+        writer.clear();
+        chunk.results.write(writer);
+        await cell.db.run`
+          insert into migrations.chunks
+            (import_number, phase, lane, first_line, lines, state, attempts, outcomes, totals)
+          values (${importNumber}, ${chunk.phase}, ${ORDERED_LANE}, ${chunk.firstLine}, ${chunk.lines.count}, 'done',
+                  1, ${compress(writer.bytes)}, ${JSON.stringify(chunk.results.totals())})`;
+        lines += chunk.lines.count;
+        onProgress?.(lines);
+      }
+      await setLoaded(cell.db, importNumber);
+      await closeBooks(cell, (await findMigration(cell.db, importNumber))!, trial.clients);
+    } finally {
+      await trial.close();
     }
-    await setLoaded(cell.db, importNumber);
-    await closeBooks(cell, (await findMigration(cell.db, importNumber))!, trial.clients);
-  } finally {
-    await trial.close();
-  }
+  });
 }
 
 /**

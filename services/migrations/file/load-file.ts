@@ -1,10 +1,7 @@
 import { crashPoint } from '#runtime/crash-point.ts';
-import { Refusal } from '#runtime/refusal.ts';
 import type { MigrationCell } from '../migration-cell.ts';
-import { isSameChunk } from '../portfolio/chunk-digest.ts';
-import { cutLines, type LineBatch } from '../portfolio/line-cutter.ts';
-import { Fields, splitLine } from '../portfolio/split-line.ts';
-import { ChunkBuilder } from '../queue/chunk-payload.ts';
+import type { Scan } from '../portfolio/scan.ts';
+import { ChunkBuilder, sealPayload, unpack } from '../queue/chunk-payload.ts';
 import {
   addChunk,
   CARDS_PHASE,
@@ -13,11 +10,10 @@ import {
   ORDERED_LANE,
   SHARED_LANE,
 } from '../queue/chunk-queue.ts';
-import type { Migration } from '../store.ts';
-import { openPortfolio, type VerifiedFile } from './verify-file.ts';
+import type { SpooledChunk } from './chunk-spool.ts';
+import type { VerifiedFile } from './verify-file.ts';
 
-const CHUNK_BYTES = 2 * 1024 * 1024;
-/** Chunks on their way to the database at once; the file is read faster than they can be written. */
+/** Chunks on their way to the database at once; they are read faster than they can be written. */
 const WRITES_MAX = 3;
 
 export interface LoadOptions {
@@ -26,88 +22,64 @@ export interface LoadOptions {
   readonly onProgress?: (lines: number) => void;
 }
 
-/** One of the runs of chunks that a file is dealt out to. */
-interface Run {
-  readonly phase: number;
-  readonly lane: number;
-  readonly builder: ChunkBuilder;
-}
-
 /**
- * Pass two: deals the verified file out to the queue. Every batch of lines must have the digest that pass one
- * saw before any of it is queued, so a file that was changed between the passes never takes effect.
- * Where chunks begin depends on the file alone: loading again after a crash adds only what is missing.
+ * Pass two: brings the chunks of a verified file into the queue. Lines that must be worked in file order, or that
+ * share what they state, are taken out of their chunks and gathered in chunks of those lanes. Where chunks begin and
+ * what they hold depends on the file alone: loading again after a crash adds only what is missing.
  */
 export async function loadFile(
   cell: MigrationCell,
-  { importNumber, chunkLines }: Migration,
-  path: string,
-  { scan }: VerifiedFile,
+  importNumber: number,
+  { scan, chunks }: VerifiedFile,
   { mayGoOn, onProgress }: LoadOptions,
 ): Promise<'loaded' | 'stopped'> {
-  const newRun = (phase: number, lane: number): Run => ({
-    phase,
-    lane,
-    builder: new ChunkBuilder(chunkLines!),
-  });
-  const runs = [
-    newRun(CARDS_PHASE, FREE_LANE),
-    newRun(CARDS_PHASE, ORDERED_LANE),
-    newRun(CARDS_PHASE, SHARED_LANE),
-    newRun(LINKS_PHASE, FREE_LANE),
-    newRun(LINKS_PHASE, ORDERED_LANE),
-  ];
-  const [freeCards, orderedCards, sharedCards, freeLinks, orderedLinks] = runs;
   const writes = new BoundedWrites(WRITES_MAX);
-  const queueChunk = ({ phase, lane, builder }: Run) => {
-    const place = { importNumber, redrive: 0, phase, lane, firstLine: builder.firstLine };
-    const lines = builder.count;
-    const payload = builder.seal(cell.vault, place);
+  const queueChunk = (at: QueuePlace, lines: number, packed: Buffer, without?: number[]) => {
+    const place = { importNumber, redrive: 0, ...at };
+    const payload = sealPayload(cell.vault, place, packed, without);
     return writes.start(async () => {
       await addChunk(cell.db, place, lines, payload);
       crashPoint('load:chunk-queued');
     });
   };
-  const isEntangled = entangledIn(scan.entangled);
-  const fields = new Fields();
+  const gathered = new GatheredLines(chunks.chunkLines, queueChunk);
   const lastLine = scan.lines + 1; // the header is line 1, the trailer comes after
-  for await (const batch of readBatches(cell, path)) {
-    if (!isSameChunk(scan.chunkDigests, batch)) throw changedFile(path);
-    for (let i = 0; i < batch.count; i++) {
-      const line = batch.firstLine + i;
-      if (line === 1 || line > lastLine) continue;
-      const ordered = isEntangled(line);
-      let run: Run;
-      if (isLink(batch, i, fields)) run = ordered ? orderedLinks : freeLinks;
-      else if (ordered) run = orderedCards;
-      else run = scan.shared.has(line) ? sharedCards : freeCards;
-      run.builder.add(line, batch.bytes, batch.starts[i], batch.ends[i]);
-      if (run.builder.isFull(CHUNK_BYTES)) await queueChunk(run);
-    }
-    onProgress?.(batch.firstLine + batch.count - 1);
+  const laneOf = new Map([CARDS_PHASE, LINKS_PHASE].map((phase) => [phase, lanesOf(scan, phase)]));
+  let read = 0;
+  for (const chunk of chunks.chunks()) {
+    const { phase, firstLine, lines, packed } = chunk;
+    const apart = await takeApart(chunk, lastLine, laneOf.get(phase)!, gathered);
+    if (apart.length < lines)
+      await queueChunk({ phase, lane: FREE_LANE, firstLine }, lines - apart.length, packed, apart);
+    read += lines;
+    onProgress?.(Math.min(read, scan.lines));
     if (!(await mayGoOn())) {
       await writes.all();
       return 'stopped';
     }
   }
-  for (const run of runs) if (run.builder.count > 0) await queueChunk(run);
+  await gathered.queueAll();
   await writes.all();
   return 'loaded';
 }
 
-/** The lines of the file as pass one cut them. */
-export async function* readBatches(cell: MigrationCell, path: string): AsyncGenerator<LineBatch> {
-  const { plaintext } = await openPortfolio(cell, path);
-  yield* cutLines(plaintext, { recycle: true });
+interface QueuePlace {
+  readonly phase: number;
+  readonly lane: number;
+  readonly firstLine: number;
 }
 
-export const changedFile = (path: string): Refusal =>
-  new Refusal('file_changed', `${path} was changed while it was being loaded.`, {
-    advice: 'Cancel this migration and start the file again when nobody writes to it any more.',
-  });
+/** Which lane a line belongs to; lines are asked for in rising order. */
+function lanesOf({ entangled, shared }: Scan, phase: number): (line: number) => number {
+  const isEntangled = entangledIn(entangled);
+  return (line) => {
+    if (isEntangled(line)) return ORDERED_LANE;
+    return phase === CARDS_PHASE && shared.has(line) ? SHARED_LANE : FREE_LANE;
+  };
+}
 
 /** Whether a line must be worked in file order; lines are asked for in rising order. */
-export function entangledIn(entangled: Uint32Array | 'all'): (line: number) => boolean {
+function entangledIn(entangled: Uint32Array | 'all'): (line: number) => boolean {
   if (entangled === 'all') return () => true;
   let next = 0;
   return (line) => {
@@ -116,16 +88,63 @@ export function entangledIn(entangled: Uint32Array | 'all'): (line: number) => b
   };
 }
 
-const COMMA = 0x2c;
-const LETTERS = { C: 0x43, O: 0x4f, W: 0x57 } as const;
+/** Hands the lines of other lanes on; answers the places of all lines that are not worked in this chunk. */
+async function takeApart(
+  { phase, packed }: SpooledChunk,
+  lastLine: number,
+  laneOf: (line: number) => number,
+  gathered: GatheredLines,
+): Promise<number[]> {
+  const { count, numbers, starts, ends, bytes } = unpack(packed);
+  const apart: number[] = [];
+  for (let i = 0; i < count; i++) {
+    const line = numbers[i];
+    const lane = line > lastLine ? null : laneOf(line);
+    if (lane === FREE_LANE) continue;
+    apart.push(i);
+    if (lane === null) continue;
+    const run = gathered.runOf(phase, lane);
+    run.builder.add(line, bytes, starts[i], ends[i]);
+    if (run.builder.isFull) await gathered.queue(run);
+  }
+  bytes.fill(0);
+  return apart;
+}
 
-/** Holds and tokens are worked after all cards. Nearly every line tells its type by its first two bytes. */
-export function isLink({ bytes, starts, ends }: LineBatch, i: number, fields: Fields): boolean {
-  const start = starts[i];
-  if (bytes[start + 1] === COMMA && bytes[start] === LETTERS.C) return false;
-  if (bytes[start + 1] === COMMA && (bytes[start] === LETTERS.O || bytes[start] === LETTERS.W)) return true;
-  splitLine(bytes, start, ends[i], fields);
-  return fields.type === 'O' || fields.type === 'W';
+interface Run {
+  readonly phase: number;
+  readonly lane: number;
+  readonly builder: ChunkBuilder;
+}
+
+type QueueChunk = (at: QueuePlace, lines: number, packed: Buffer) => Promise<void>;
+
+/** Lines of the lanes that have chunks of their own. */
+class GatheredLines {
+  readonly #runs: readonly Run[];
+  readonly #queueChunk: QueueChunk;
+
+  constructor(chunkLines: number, queueChunk: QueueChunk) {
+    this.#queueChunk = queueChunk;
+    this.#runs = [
+      { phase: CARDS_PHASE, lane: ORDERED_LANE },
+      { phase: CARDS_PHASE, lane: SHARED_LANE },
+      { phase: LINKS_PHASE, lane: ORDERED_LANE },
+    ].map((place) => ({ ...place, builder: new ChunkBuilder(chunkLines) }));
+  }
+
+  runOf(phase: number, lane: number): Run {
+    return this.#runs.find((run) => run.phase === phase && run.lane === lane)!;
+  }
+
+  async queueAll(): Promise<void> {
+    for (const run of this.#runs) if (run.builder.count > 0) await this.queue(run);
+  }
+
+  queue({ phase, lane, builder }: Run): Promise<void> {
+    const { firstLine, count } = builder;
+    return this.#queueChunk({ phase, lane, firstLine }, count, builder.pack());
+  }
 }
 
 /** Starts writes without waiting for each, but never more than a few; the first failure stops everything. */

@@ -1,12 +1,9 @@
 import { Refusal } from '#runtime/refusal.ts';
 import type { MigrationCell, Trial } from '../migration-cell.ts';
-import { isSameChunk } from '../portfolio/chunk-digest.ts';
 import { RowCheck } from '../portfolio/check-row.ts';
-import { Fields } from '../portfolio/split-line.ts';
-import { type ChunkLines } from '../queue/chunk-payload.ts';
+import { unpack } from '../queue/chunk-payload.ts';
 import { CARDS_PHASE, LINKS_PHASE } from '../queue/chunk-queue.ts';
 import { ChunkProcessor, type ProcessedChunk } from '../work/process-chunk.ts';
-import { changedFile, isLink, readBatches } from './load-file.ts';
 import type { VerifiedFile } from './verify-file.ts';
 
 export interface RehearsedChunk extends ProcessedChunk {
@@ -28,14 +25,13 @@ export async function lockCell(db: { rows: Trial['db']['rows'] }): Promise<void>
 
 /**
  * Runs a verified file through the real services on a trial, in this process and in file order: the cards
- * first, the lines that hang on them in a second reading. Nothing of it stays.
+ * first, then the lines that hang on them. Nothing of it stays.
  */
 export async function* rehearseFile(
   cell: MigrationCell,
   trial: Trial,
   importNumber: number,
-  path: string,
-  { scan, header, judgedOn }: VerifiedFile,
+  { scan, header, judgedOn, chunks }: VerifiedFile,
 ): AsyncGenerator<RehearsedChunk> {
   const check = new RowCheck({ binRanges: header.binRanges, today: judgedOn });
   const processor = new ChunkProcessor(
@@ -44,24 +40,11 @@ export async function* rehearseFile(
     check,
   );
   const lastLine = scan.lines + 1;
-  const fields = new Fields();
   for (const phase of [CARDS_PHASE, LINKS_PHASE]) {
-    for await (const batch of readBatches(cell, path)) {
-      if (!isSameChunk(scan.chunkDigests, batch)) throw changedFile(path);
-      const chosen: number[] = [];
-      for (let i = 0; i < batch.count; i++) {
-        const line = batch.firstLine + i;
-        const isRow = line > 1 && line <= lastLine;
-        if (isRow && isLink(batch, i, fields) === (phase === LINKS_PHASE)) chosen.push(i);
-      }
-      if (chosen.length === 0) continue;
-      const lines: ChunkLines = {
-        count: chosen.length,
-        numbers: Uint32Array.from(chosen, (i) => batch.firstLine + i),
-        starts: Int32Array.from(chosen, (i) => batch.starts[i]),
-        ends: Int32Array.from(chosen, (i) => batch.ends[i]),
-        bytes: batch.bytes,
-      };
+    for (const chunk of chunks.chunks(phase)) {
+      // The trailer, when it is there, is the last line of its chunk.
+      const lines = unpack(chunk.packed, chunk.lastLine > lastLine ? [chunk.lines - 1] : []);
+      if (lines.count === 0) continue;
       const processed = await processor.process(lines, phase, true);
       await processed.claims?.store(trial.db, importNumber);
       yield { ...processed, phase, firstLine: lines.numbers[0] };

@@ -9,6 +9,7 @@ import type { PlaintextRefusal } from '../portfolio/refusal.ts';
 import type { Header } from '../portfolio/header.ts';
 import type { MigrationCell } from '../migration-cell.ts';
 import { resting } from '../work/yield-to-messages.ts';
+import { ChunkSpool } from './chunk-spool.ts';
 import { findSameFile, isFileIdTaken, type Migration, nextSequence } from '../store.ts';
 
 const READ_BYTES = 256 * 1024;
@@ -32,13 +33,15 @@ export interface FileRefusal {
   readonly message: string;
 }
 
-/** A file whose every byte, signature and total was checked; nothing of it is stored yet. */
+/** A file whose every byte, signature and total was checked; nothing of it is stored yet but in the spool. */
 export interface VerifiedFile {
   readonly header: Header;
   readonly scan: Scan;
   readonly signer: string;
   /** The date by which birth dates are judged, so that a resumed migration judges alike. */
   readonly judgedOn: string;
+  /** Its lines. Whoever is done with the file disposes of them. */
+  readonly chunks: ChunkSpool;
 }
 
 export type Verification =
@@ -48,13 +51,35 @@ export type Verification =
 
 export type VerifyProgress = (progress: { bytes: number; lines: number }) => void;
 
-/** Pass one: reads the whole file, keeps none of it, and answers whether it may be loaded. */
+export interface VerifyOptions {
+  /** As the file was judged and cut when it was verified before; today and the setting if it never was. */
+  readonly judgedOn?: string;
+  readonly chunkLines?: number;
+  readonly onProgress?: VerifyProgress;
+}
+
+/** Pass one: reads the whole file, keeps its lines aside, and answers whether they may be loaded. */
 export async function verifyFile(
   cell: MigrationCell,
   path: string,
-  options: { judgedOn?: string; onProgress?: VerifyProgress } = {},
+  { chunkLines = cell.settings.RELEVO_CHUNK_LINES, ...options }: VerifyOptions = {},
 ): Promise<Verification> {
-  const judgedOn = options.judgedOn ?? new Date().toISOString().slice(0, 10);
+  const chunks = new ChunkSpool({ directory: cell.tempFolder, chunkLines });
+  let verification: Verification | null = null;
+  try {
+    verification = await verifyKeeping(cell, path, chunks, options);
+    return verification;
+  } finally {
+    if (!verification || verification.verdict === 'refused') chunks[Symbol.dispose]();
+  }
+}
+
+async function verifyKeeping(
+  cell: MigrationCell,
+  path: string,
+  chunks: ChunkSpool,
+  { judgedOn = new Date().toISOString().slice(0, 10), onProgress }: VerifyOptions,
+): Promise<Verification> {
   let message: Awaited<ReturnType<typeof openPortfolio>>;
   let scan: Scan;
   try {
@@ -62,10 +87,10 @@ export async function verifyFile(
     const { size } = await stat(path);
     message = await openPortfolio(cell, path);
     const scanFile = size > SMALL_FILE_BYTES ? scanInThread : scanPortfolio;
-    scan = await scanFile(message.plaintext, {
+    scan = await scanFile(chunks.keeping(message.plaintext), {
       today: judgedOn,
       tempDirectory: cell.tempFolder,
-      onProgress: options.onProgress,
+      onProgress,
     });
   } catch (error) {
     if (error instanceof EnvelopeRefusal)
@@ -74,7 +99,7 @@ export async function verifyFile(
   }
   const { header, refusal } = scan;
   if (!header) return refused(refusal!, null);
-  const file: VerifiedFile = { header, scan, signer: message.verified().signer, judgedOn };
+  const file: VerifiedFile = { header, scan, signer: message.verified().signer, judgedOn, chunks };
   const atCell = await refusalHere(cell, header);
   // Asked last: what takes the file's id or its place at this very moment may be another start of the same file.
   const earlier = await findSameFile(cell.db, scan.plaintextSha256);

@@ -53,8 +53,8 @@ export async function scanInThread(
           wake();
         }
       } else {
-        const { sharedBits, chunkDigests, ...scan } = message.scan;
-        resolve({ ...scan, chunkDigests: Buffer.from(chunkDigests), shared: LineSet.fromBits(sharedBits) });
+        const { sharedBits, ...scan } = message.scan;
+        resolve({ ...scan, shared: LineSet.fromBits(sharedBits) });
       }
     });
     thread.on('error', reject);

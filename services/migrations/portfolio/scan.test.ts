@@ -4,8 +4,6 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { isSameChunk } from './chunk-digest.ts';
-import { cutLines } from './line-cutter.ts';
 import { scanPortfolio, type Scan, type ScanOptions } from './scan.ts';
 import { LINE_BYTES_MAX } from './split-line.ts';
 import {
@@ -180,18 +178,6 @@ test('a mismatch tells each figure', async () => {
     refusal.detail,
     'hold_rows: sent 1, counted 0; token_rows: sent 1, counted 0; held_totals PEN: sent 50, counted nothing',
   );
-});
-
-test('a second pass with the same limits finds the same chunks', async () => {
-  const cut = { chunkLines: 2, chunkBytes: 500 };
-  const lines = [header, card(), hold(), token(), trailer()];
-  const { chunkDigests, refusal } = await scan(lines, cut);
-  assert.equal(refusal, null);
-  const same: boolean[] = [];
-  for await (const batch of cutLines(inPieces(Buffer.from(`${lines.join('\n')}\n`), [11]), cut)) {
-    same.push(isSameChunk(chunkDigests, batch));
-  }
-  assert.deepEqual(same, [true, true, true]);
 });
 
 test('progress is told up to the end', async () => {

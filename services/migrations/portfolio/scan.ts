@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Census, type CensusOptions } from './census.ts';
 import { lineCodes, RowCheck, Utf8Lines, type LineCode } from './check-row.ts';
-import { chunkDigest } from './chunk-digest.ts';
 import { currencyNumber } from './code-lists.ts';
 import { readHeader, type Header } from './header.ts';
 import { LineCutter, type CutOptions, type LineBatch } from './line-cutter.ts';
@@ -43,8 +42,6 @@ export interface Scan {
   readonly entangled: Uint32Array | 'all';
   /** Lines whose account or cardholder other lines state too, in the same words; see `census.ts`. */
   readonly shared: LineSet;
-  /** For `isSameChunk`, in a second pass with the same `chunkLines` and `chunkBytes`. */
-  readonly chunkDigests: Buffer;
 }
 
 /**
@@ -82,7 +79,6 @@ class Scanner implements Disposable {
   readonly #rows = { C: 0, O: 0, W: 0, '?': 0 };
   readonly #rejections = Object.fromEntries(lineCodes.map((code) => [code, 0])) as Record<LineCode, number>;
   readonly #held = new TotalsSum();
-  readonly #digests: Buffer[] = [];
   #rowCheck: RowCheck | null = null;
   #header: Header | null = null;
   #refusal: PlaintextRefusal | null = null;
@@ -112,7 +108,6 @@ class Scanner implements Disposable {
       splitLine(batch.bytes, start, end, this.#fields);
       this.#addLine(batch.firstLine + i, utf8.isValid(start, end));
     }
-    this.#digests.push(chunkDigest(batch));
   }
 
   async finish(): Promise<Omit<Scan, 'plaintextSha256' | 'plaintextBytes'>> {
@@ -137,7 +132,6 @@ class Scanner implements Disposable {
       held,
       entangled,
       shared,
-      chunkDigests: Buffer.concat(this.#digests),
     };
   }
 

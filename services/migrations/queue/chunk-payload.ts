@@ -1,10 +1,7 @@
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import type { Vault } from '#runtime/vault/vault.ts';
 
-/**
- * The lines of one chunk on their way through the queue: how many, their numbers, where each ends, their bytes;
- * compressed, then sealed to the chunk's place, so that no card data lies in the queue in the clear.
- */
+/** The lines of one chunk: how many, their numbers, where each lies, their bytes. */
 export interface ChunkLines {
   readonly count: number;
   /** Line numbers in the file, rising. */
@@ -31,7 +28,10 @@ const placeBytes = (place: ChunkPlace) =>
 const FASTEST = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 
 export const compress = (bytes: Buffer): Buffer => zstdCompressSync(bytes, FASTEST);
-export const decompress = (bytes: Buffer): Buffer => zstdDecompressSync(bytes);
+export const decompress = (bytes: Uint8Array): Buffer => zstdDecompressSync(bytes);
+
+/** A chunk has as many lines as a setting says, but ends with the line that brings it to this many bytes. */
+const CHUNK_BYTES = 2 * 1024 * 1024;
 
 /** Gathers the lines of one chunk. */
 export class ChunkBuilder {
@@ -56,8 +56,8 @@ export class ChunkBuilder {
     return this.#numbers[0];
   }
 
-  isFull(bytesMax: number): boolean {
-    return this.#count === this.#linesMax || this.#used >= bytesMax;
+  get isFull(): boolean {
+    return this.#count === this.#linesMax || this.#used >= CHUNK_BYTES;
   }
 
   add(line: number, source: Buffer, start: number, end: number): void {
@@ -74,41 +74,67 @@ export class ChunkBuilder {
     this.#count++;
   }
 
-  /** The sealed payload; the builder is empty afterwards. */
-  seal(vault: Vault, place: ChunkPlace): Buffer {
+  /** The lines as they lie in a chunk, compressed; the builder is empty afterwards. */
+  pack(): Buffer {
     const head = Buffer.allocUnsafe(4 + this.#count * 8);
     head.writeUInt32LE(this.#count, 0);
     for (let i = 0; i < this.#count; i++) {
       head.writeUInt32LE(this.#numbers[i], 4 + i * 8);
       head.writeUInt32LE(this.#lengths[i], 8 + i * 8);
     }
-    const sealed = vault.seal(
-      'chunk',
-      compress(Buffer.concat([head, this.#bytes.subarray(0, this.#used)])),
-      placeBytes(place),
-    );
+    const packed = compress(Buffer.concat([head, this.#bytes.subarray(0, this.#used)]));
     this.#bytes.fill(0, 0, this.#used);
     this.#used = 0;
     this.#count = 0;
-    return sealed;
+    return packed;
   }
 }
 
-export function openPayload(vault: Vault, place: ChunkPlace, sealed: Buffer): ChunkLines {
-  const plain = decompress(vault.open('chunk', sealed, placeBytes(place)));
-  const count = plain.readUInt32LE(0);
+/** Packed lines, without those whose places are named, in rising order. */
+export function unpack(packed: Uint8Array, without: readonly number[] = []): ChunkLines {
+  const plain = decompress(packed);
+  const all = plain.readUInt32LE(0);
+  const count = all - without.length;
   const numbers = new Uint32Array(count);
   const starts = new Int32Array(count);
   const ends = new Int32Array(count);
-  const bytes = plain.subarray(4 + count * 8);
-  let at = 0;
-  for (let i = 0; i < count; i++) {
-    numbers[i] = plain.readUInt32LE(4 + i * 8);
-    starts[i] = at;
-    at += plain.readUInt32LE(8 + i * 8);
-    ends[i] = at;
+  const bytes = plain.subarray(4 + all * 8);
+  let kept = 0;
+  let left = 0;
+  for (let i = 0, at = 0; i < all; i++) {
+    const end = at + plain.readUInt32LE(8 + i * 8);
+    if (without[left] === i) left++;
+    else {
+      numbers[kept] = plain.readUInt32LE(4 + i * 8);
+      starts[kept] = at;
+      ends[kept] = end;
+      kept++;
+    }
+    at = end;
   }
   return { count, numbers, starts, ends, bytes };
+}
+
+/**
+ * What lies in the queue: packed lines, sealed to the chunk's place, so that no card data lies there in the clear.
+ * `without` names the places of lines that are worked in another chunk.
+ */
+export function sealPayload(
+  vault: Vault,
+  place: ChunkPlace,
+  packed: Buffer,
+  without: readonly number[] = [],
+): Buffer {
+  const head = Buffer.allocUnsafe(4 + without.length * 4);
+  head.writeUInt32LE(without.length, 0);
+  for (let i = 0; i < without.length; i++) head.writeUInt32LE(without[i], 4 + i * 4);
+  return vault.seal('chunk', Buffer.concat([head, packed]), placeBytes(place));
+}
+
+export function openPayload(vault: Vault, place: ChunkPlace, sealed: Buffer): ChunkLines {
+  const opened = vault.open('chunk', sealed, placeBytes(place));
+  const without = Array.from({ length: opened.readUInt32LE(0) }, (_, i) => opened.readUInt32LE(4 + i * 4));
+  return unpack(opened.subarray(4 + without.length * 4), without);
 }
 
 const deadPlace = (importNumber: number, line: number) => Buffer.from(`dead|${importNumber}|${line}`);
