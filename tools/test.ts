@@ -76,9 +76,9 @@ for (const [signal, status] of [
   process.once(signal, () => {
     void releaseServers().finally(() => process.exit(status));
   });
-const server = await acquireServer({ home });
+// Tests kill processes of ours, never this server: those that kill a server have one of their own, which is durable.
+const server = await acquireServer({ home, isThrownAway: true });
 process.env[SHARED_HOME] = home;
-process.env['NODE_COMPILE_CACHE'] = join(home, 'compile-cache');
 let counts: Counts;
 try {
   counts = await runFiles(testFiles(process.argv.slice(2)));
