@@ -17,8 +17,8 @@ export interface ServerOptions {
   /** How long to wait for another process, for the server to come up, and for it to stop; default 5 minutes. */
   readonly waitMsMax?: number;
   /**
-   * For a home that is removed afterwards, as tests have: when this starts the server, it syncs nothing to the disk, and a
-   * server that is killed may lose what was committed. Default false.
+   * For a home that is removed afterwards, as tests have: when this starts the server, it syncs nothing to the disk, and what was
+   * committed may be lost with the machine. Default false.
    */
   readonly isThrownAway?: boolean;
 }

@@ -16,7 +16,7 @@ export function serverSettings({
   isThrownAway?: boolean;
 }): Record<string, string | number> {
   const memory = memoryBytes();
-  const durable = isThrownAway ? 'off' : 'on';
+  const synced = isThrownAway ? 'off' : 'on';
   return {
     // Reached by Unix socket only. The embedded build links OpenSSL 1.1.1 of 2018 (as libpq, ICU 60 and
     // libxml2 of its age): no byte from a network may reach it.
@@ -27,9 +27,10 @@ export function serverSettings({
     max_connections: 300,
     cluster_name: 'relevo',
 
-    fsync: durable,
-    synchronous_commit: durable,
-    full_page_writes: durable,
+    fsync: synced,
+    // On in any case: who commits later says so, and it has to be a difference.
+    synchronous_commit: 'on',
+    full_page_writes: synced,
     // How much work it is to try passwords, and to log in: nothing that is worth it lies in a server that is thrown away.
     scram_iterations: isThrownAway ? 1 : 4096,
 
