@@ -5,8 +5,9 @@ import { withLab } from '../lab/lab.ts';
 import { Report } from '../lab/report.ts';
 import { chunkLinesFor, proveCrash } from './crash.ts';
 
-// The limit is for a run that hangs: beside two other files it takes a good minute. Leases of two seconds: the full proof keeps those that run in production and takes its time. The seed of the run draws
-// what dies where, so that many runs come everywhere.
+// Leases of two seconds: the full proof keeps those that run in production and takes its time. The seed of the run draws
+// what dies where, so that many runs come everywhere. The limit is for a run that hangs: beside two other files it takes
+// more than a minute.
 test('a few kills of a small portfolio leave no trace', { timeout: 180_000 }, async () => {
   const report = new Report(() => {});
   await withLab({ RELEVO_CHUNK_LINES: String(chunkLinesFor(300)), RELEVO_LEASE_SECONDS: '2' }, (lab) =>
