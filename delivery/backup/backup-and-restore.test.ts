@@ -20,7 +20,9 @@ import { testServer } from '#tools/testing/server.ts';
 import { storedRows } from '#tools/testing/tables.ts';
 import { checkRows } from './check-books.ts';
 import { noProgress } from './progress.ts';
-import { besideNames, restoreCell, type RestoreWanted, takeTurn } from './restore-cell.ts';
+import { besideNames } from './beside-names.ts';
+import { restoreCell, type RestoreWanted } from './restore-cell.ts';
+import { takeTurn } from './take-turn.ts';
 import { withOwner } from './snapshot.ts';
 import { writeBackup, type WrittenBackup } from './write-backup.ts';
 

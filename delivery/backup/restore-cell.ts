@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { crashPoint } from '#runtime/crash-point.ts';
 import { type Database, openDatabase } from '#runtime/database/database.ts';
@@ -17,6 +16,7 @@ import { createEmptyDatabase } from '../cells/template-database.ts';
 import { TimedSteps } from '../cells/timed-steps.ts';
 import type { BackupHeader } from './backup-header.ts';
 import { namedKeks, type NamedKek } from './backup-keys.ts';
+import { besideNames } from './beside-names.ts';
 import { refuseInUse, unlessInUse } from './cell-in-use.ts';
 import { type BookCheck, checkBooks, checkRows } from './check-books.ts';
 import { loadRows } from './load-rows.ts';
@@ -24,6 +24,7 @@ import type { Manifest } from './manifest.ts';
 import { noProgress, type StepProgress } from './progress.ts';
 import { type Backup, openBackup, verifyBackup } from './read-backup.ts';
 import { trailHeadOf, withOwner } from './snapshot.ts';
+import { takeTurn } from './take-turn.ts';
 
 export interface RestoreWanted {
   readonly path: string;
@@ -50,19 +51,6 @@ export interface Restored {
   /** Where the audit trail of the database that was replaced ended; null where there was none. */
   readonly trailHeadBefore: string | null;
 }
-
-/**
- * Names of databases beside a cell's own:
- *
- *   …_restoring   being restored; of no worth until it takes the cell's name
- *   …_drill       the same for a drill
- *   …_former      what the cell was; the restored database has taken its name, and this one is to go
- */
-export const besideNames = (name: CellName) => ({
-  restoring: `${databaseName(name)}_restoring`,
-  drill: `${databaseName(name)}_drill`,
-  former: `${databaseName(name)}_former`,
-});
 
 /**
  * Restores a cell from a backup, or tries to. Everything that speaks against it is found before anything is touched. The
@@ -138,25 +126,6 @@ async function refuseUnfit(
       `The backup was made by a later release: this one does not know ${later.map(({ schema, change }) => `${schema}/${change}`).join(', ')}.`,
       { advice: 'Restore it with the release that made it, or with a later one. Nothing was touched.' },
     );
-}
-
-/** PostgreSQL takes a moment to see that a run was killed. */
-const TURN_TRIES = 10;
-const TURN_WAIT_MS = 200;
-
-/** One restore, drill or removal of a cell at a time: what another run has left behind may then be cleared away. */
-export async function takeTurn(admin: pg.Client, name: CellName): Promise<void> {
-  for (let tries = 1; tries <= TURN_TRIES; tries++) {
-    const { rows } = await admin.query<{ taken: boolean }>(
-      `select pg_try_advisory_lock(hashtext('relevo restore'), hashtext($1)) as taken`,
-      [databaseName(name)],
-    );
-    if (rows[0].taken) return;
-    await sleep(TURN_WAIT_MS);
-  }
-  throw new Refusal('restore_under_way', `${cellText(name)} is being restored or removed just now.`, {
-    advice: 'Wait until that has ended, then run the same command again.',
-  });
 }
 
 interface Scene {

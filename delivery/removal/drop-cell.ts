@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { crashPoint } from '#runtime/crash-point.ts';
+import { besideNames } from '../backup/beside-names.ts';
 import { unlessInUse } from '../backup/cell-in-use.ts';
-import { besideNames } from '../backup/restore-cell.ts';
 import { type CellName, databaseName, roleName } from '../cells/cell-name.ts';
 import { CELL_ROLES } from '../cells/cell-roles.ts';
 

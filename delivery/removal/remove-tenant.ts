@@ -9,7 +9,7 @@ import type { Server } from '#runtime/postgres/server.ts';
 import { Refusal } from '#runtime/refusal.ts';
 import { refuseInUse } from '../backup/cell-in-use.ts';
 import { noProgress, type StepProgress } from '../backup/progress.ts';
-import { takeTurn } from '../backup/restore-cell.ts';
+import { takeTurn } from '../backup/take-turn.ts';
 import { withOwner } from '../backup/snapshot.ts';
 import { listCells, readCellFile } from '../cells/cell-file.ts';
 import { type CellName, cellText, databaseName, ENVIRONMENTS } from '../cells/cell-name.ts';

@@ -1,4 +1,5 @@
-import { readdir, readFile, readlink } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { readdir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Lab } from '../lab/lab.ts';
@@ -20,18 +21,11 @@ export async function watchProcesses(
   let looks = 0;
   while (!signal.aborted) {
     const server = await lab.postmaster().catch(() => undefined);
-    const pids = [
-      ...(await processesOf(lab.home)),
-      ...(server ? [server, ...(await childrenOf(server))] : []),
-    ];
+    const pids = [...processesOf(lab.home), ...(server ? [server, ...(await childrenOf(server))] : [])];
     for (const pid of pids) {
       seen.add(pid);
       for (const what of ['cmdline', 'environ'])
-        search.buffer(
-          'processes',
-          `${what} of a process`,
-          await readFile(`/proc/${pid}/${what}`).catch(() => Buffer.alloc(0)),
-        );
+        search.buffer('processes', `${what} of a process`, bytesOf(`/proc/${pid}/${what}`));
     }
     const sessions = await lab
       .ask<{ all: string }>(
@@ -46,14 +40,22 @@ export async function watchProcesses(
   return { looks, processes: seen.size };
 }
 
+/** Nothing of a process that has ended meanwhile. */
+function bytesOf(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch {
+    return Buffer.alloc(0);
+  }
+}
+
 /** Files without a name that a stopped process holds open: what it has spilled to disk. */
 export async function searchOpenFiles(pid: number, search: Search): Promise<number> {
   let files = 0;
   for (const fd of await readdir(`/proc/${pid}/fd`).catch(() => [])) {
     const target = await readlink(`/proc/${pid}/fd/${fd}`).catch(() => '');
     if (!target.startsWith('/') || !target.endsWith(' (deleted)')) continue;
-    files++;
-    await search.file('files', `/proc/${pid}/fd/${fd}`, `temporary file without a name`);
+    if (search.file('files', `/proc/${pid}/fd/${fd}`, `temporary file without a name`)) files++;
   }
   return files;
 }
@@ -65,7 +67,7 @@ export async function searchResults(cell: ProofCell, search: Search): Promise<nu
   for (const name of names) {
     const path = join(folder, name);
     if (!name.endsWith('.gpg')) {
-      await search.file('results', path, name);
+      search.file('results', path, name);
       continue;
     }
     search.buffer('results', name, await cell.openSealed(path));

@@ -1,9 +1,10 @@
-import { createReadStream } from 'node:fs';
-import { lstat, readdir } from 'node:fs/promises';
+import { closeSync, openSync, readSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync, inflateSync, zstdDecompressSync } from 'node:zlib';
 import type { Lab } from '../lab/lab.ts';
 import type { Canary } from './canaries.ts';
+import { FORM_BYTES_MIN } from './forms.ts';
 import { type Hit, Matcher } from './matcher.ts';
 
 /** A canary where none may be. */
@@ -20,9 +21,12 @@ export class Search {
   readonly bytes = new Map<string, number>();
   readonly #matcher: Matcher;
   readonly #known = new Set<string>();
+  /** The end of the piece before and the piece in hand: one for all files, of which there are thousands. */
+  readonly #window: Buffer;
 
   constructor(canaries: readonly Canary[]) {
     this.#matcher = new Matcher(canaries);
+    this.#window = Buffer.alloc(this.#matcher.longest - 1 + PIECE_BYTES);
   }
 
   get patterns(): number {
@@ -38,18 +42,18 @@ export class Search {
     this.#matcher.search(bytes, bytes.length, (hit) => this.#found(hit, `${kind}: ${place}`));
   }
 
-  /** A file, byte by byte; one that went away meanwhile is passed over. */
-  async file(kind: string, path: string, place = path): Promise<void> {
+  /** A file, byte by byte; false for one that went away meanwhile. */
+  file(kind: string, path: string, place = path): boolean {
     const keep = this.#matcher.longest - 1;
-    const window = Buffer.alloc(keep + PIECE_BYTES);
-    let kept = 0;
+    const window = this.#window;
+    let file: number | undefined;
     try {
-      for await (const piece of createReadStream(path, {
-        highWaterMark: PIECE_BYTES,
-      }) as AsyncIterable<Buffer>) {
-        piece.copy(window, kept);
-        const end = kept + piece.length;
-        this.#count(kind, piece.length);
+      file = openSync(path, 'r');
+      for (let kept = 0; ;) {
+        const bytes = readSync(file, window, kept, PIECE_BYTES, null);
+        if (bytes === 0) return true;
+        const end = kept + bytes;
+        this.#count(kind, bytes);
         this.#matcher.search(window, end, (hit) => this.#found(hit, `${kind}: ${place}`));
         kept = Math.min(keep, end);
         window.copyWithin(0, end - kept, end);
@@ -57,6 +61,9 @@ export class Search {
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code !== 'ENOENT' && code !== 'ENXIO' && code !== 'EINVAL' && code !== 'ESRCH') throw error;
+      return false;
+    } finally {
+      if (file !== undefined) closeSync(file);
     }
   }
 
@@ -71,10 +78,7 @@ export class Search {
       const path = join(folder, entry.name);
       if (except.includes(path)) continue;
       if (entry.isDirectory()) files += await this.folder(kind, path, { from, except });
-      else if (entry.isFile() && (await lstat(path).catch(() => null))) {
-        await this.file(kind, path, path.slice(from.length + 1));
-        files++;
-      }
+      else if (entry.isFile() && this.file(kind, path, path.slice(from.length + 1))) files++;
       this.text(kind, `name of ${path.slice(from.length + 1)}`, entry.name);
     }
     return files;
@@ -116,6 +120,8 @@ export class Search {
               if (value === null) return;
               const place = `${schema}.${table}.${columns[i]}`;
               const bytes = Buffer.isBuffer(value) ? value : Buffer.from(String(value), 'utf8');
+              // Most values are shorter than any form: `t`, a number, a status.
+              if (bytes.length < FORM_BYTES_MIN) return this.#count('database', bytes.length);
               this.buffer('database', place, bytes);
               const unpacked = unpack(bytes);
               if (unpacked) this.buffer('database', `${place} (unpacked)`, unpacked);

@@ -77,7 +77,7 @@ export class Campaign {
   /** The last resumption, which nobody disturbs. */
   async finish(): Promise<MigrationDocument | null> {
     await this.#endCurrent();
-    const orphans = await processesOf(this.#cell.lab.home);
+    const orphans = processesOf(this.#cell.lab.home);
     const running = this.#start(await this.#resumeCommand('--json'), {});
     const ended = await endOf(running, HANGS_MS);
     await this.#measure(running, orphans);
@@ -99,7 +99,7 @@ export class Campaign {
   }
 
   async #killCommandAt(planned: PlannedKill & { kind: 'point' }): Promise<boolean> {
-    const orphans = await processesOf(this.#cell.lab.home);
+    const orphans = processesOf(this.#cell.lab.home);
     const isStart = planned.point === 'verify:done';
     const args = isStart ? this.#startCommand('--wait') : await this.#resumeCommand();
     const running = this.#start(args, { RELEVO_CRASH_AT: `${planned.point}#${planned.times}` });
@@ -115,7 +115,7 @@ export class Campaign {
   async #killWorkerAt(planned: PlannedKill & { kind: 'point' }): Promise<boolean> {
     const { lab, text } = this.#cell;
     if (!(await this.#queueFile())) return false;
-    const orphans = await processesOf(lab.home);
+    const orphans = processesOf(lab.home);
     const running = this.#start(['worker', '--cell', text], {
       RELEVO_CRASH_AT: `${planned.point}#${planned.times}`,
     });
@@ -146,7 +146,7 @@ export class Campaign {
     const { lab, database } = this.#cell;
     const now = await this.migration();
     if (now && now.state !== 'loading') return now.state === 'working';
-    const orphans = await processesOf(lab.home);
+    const orphans = processesOf(lab.home);
     const running = this.#start(this.#startCommand(), {
       RELEVO_WORKERS: '1',
       RELEVO_CRASH_AT: 'chunk:leased',
@@ -175,7 +175,7 @@ export class Campaign {
 
   async #killAtMoment(planned: PlannedKill & { kind: 'moment' }): Promise<boolean> {
     const { lab } = this.#cell;
-    const orphans = await processesOf(lab.home);
+    const orphans = processesOf(lab.home);
     const args = [...(await this.#resumeCommand()), '--workers', '2'];
     const running = this.#start(args, {});
     if (!(await this.#untilMoment(running, planned))) {

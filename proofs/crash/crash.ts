@@ -66,7 +66,11 @@ undisturbed run.`,
 /** So many lines that the full file has some 60 chunks. */
 export const chunkLinesFor = (cards: number): number => Math.max(5, Math.round(cards / 48));
 
-/** Fewer than 40 kills are a selection of everything. */
+/**
+ * Fewer than 40 kills are a selection of everything, for tests: some of the named points, one kill of the server, one
+ * place where a cancellation is held up, one point of a mock file and one kill where order matters, in one cell. The
+ * seed draws which.
+ */
 export async function proveCrash(
   lab: Lab,
   { cards, kills: wanted, seed }: { cards: number; kills: number; seed: number },
@@ -105,9 +109,9 @@ export async function proveCrash(
   // The lab's chunks are made for `cards`; this file is made for the lab's chunks.
   await killOrdered(first, { chunkLines: chunkLinesFor(cards), seed }, random, tally, isSmall);
   tell('lines whose order matters');
-  await killCancellations(first, tally, isSmall);
+  await killCancellations(first, random, tally, isSmall);
   tell('cancellations');
-  await killMocks(first, cards, seed, tally, isSmall);
+  await killMocks(first, cards, seed, random, tally, isSmall);
   tell('mock files');
 
   // Kills that came too late are tried again, and more moments are drawn until there are enough.

@@ -105,7 +105,12 @@ async function runPart(folder: string, part: string): Promise<Document | string>
   const child = spawn(
     process.execPath,
     [join(folder, 'proofs/main.ts'), 'isolation', '--short', '--only', part, '--json'],
-    { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] },
+    {
+      cwd: folder,
+      // What is compiled of a copy goes with the copy.
+      env: { ...process.env, NODE_COMPILE_CACHE: join(folder, 'node-compile-cache') },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
   );
   const late = setTimeout(() => child.kill('SIGTERM'), RUN_MS_MAX);
   let [said, wrong] = ['', ''];

@@ -142,7 +142,7 @@ export class Lab {
   /** Leaves nothing behind: no process, no database, no file. */
   async close(): Promise<void> {
     for (const running of this.#running) running.kill();
-    for (const pid of await processesOf(this.home)) endProcess(pid);
+    for (const pid of processesOf(this.home)) endProcess(pid);
     if (!this.isEmbedded && this.#server) await this.#leaveServer(this.#server);
     await Promise.all([...this.#clients.keys()].map((database) => this.disconnect(database)));
     if (this.isEmbedded && this.#server) {

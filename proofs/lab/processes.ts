@@ -1,16 +1,29 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdirSync, readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { isRunning, markOf } from '#runtime/postgres/processes.ts';
 
-/** Processes of Relevo that work in a home, found by what they were told: leftovers, workers of a command. */
-export async function processesOf(home: string): Promise<number[]> {
-  const found: number[] = [];
-  for (const name of await readdir('/proc').catch(() => [])) {
-    const pid = Number(name);
-    if (!(pid > 0) || pid === process.pid) continue;
-    const environment = await readFile(`/proc/${pid}/environ`, 'latin1').catch(() => '');
-    if (environment.split('\0').includes(`RELEVO_HOME=${home}`)) found.push(pid);
+/**
+ * Processes of Relevo that work in a home, found by what they were told: leftovers, workers of a command. Proofs ask for
+ * them again and again, and a machine has hundreds: what the kernel has in memory is read without waiting for it.
+ */
+export function processesOf(home: string): number[] {
+  const told = Buffer.from(`RELEVO_HOME=${home}\0`);
+  return processes().filter((pid) => {
+    if (pid === process.pid) return false;
+    try {
+      return readFileSync(`/proc/${pid}/environ`).includes(told);
+    } catch {
+      return false; // it has ended, or is not ours to read
+    }
+  });
+}
+
+function processes(): number[] {
+  try {
+    return readdirSync('/proc').map(Number).filter(Boolean);
+  } catch {
+    return []; // a system without /proc
   }
-  return found;
 }
 
 /** The children of a process: the workers of a command. */

@@ -13,6 +13,7 @@ import { register, unregister, usersNow } from './users.ts';
 interface EmbeddedOptions extends Preparing {
   readonly home: string;
   readonly waitMsMax: number;
+  readonly isThrownAway: boolean;
 }
 
 export interface Lease {
@@ -100,7 +101,11 @@ async function runningServer(home: Home, options: EmbeddedOptions): Promise<Reac
 
     ready ??= await prepare(home, base, options);
     const { password } = ready;
-    const server = await startPostmaster({ ...ready, logFile: home.log });
+    const server = await startPostmaster({
+      ...ready,
+      logFile: home.log,
+      isThrownAway: options.isThrownAway,
+    });
     try {
       const silenceMsMax = options.waitMsMax;
       if (await comesUp({ ...options, ...ready, home, server, silenceMsMax })) {

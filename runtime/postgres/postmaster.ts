@@ -49,20 +49,22 @@ interface Starting {
   readonly account?: Account;
   readonly binaries: Binaries;
   readonly logFile: string;
+  readonly isThrownAway?: boolean;
 }
 
 /**
  * Starts the server in a session of its own: neither Ctrl-C on the command nor the end of its terminal reaches
  * it. Each start begins a new log and keeps the one before, so the log does not grow from start to start.
  */
-export async function startPostmaster({ base, account, binaries, logFile }: Starting): Promise<Postmaster> {
+export async function startPostmaster(starting: Starting): Promise<Postmaster> {
+  const { base, account, binaries, logFile, isThrownAway } = starting;
   const data = await realpath(join(base, 'data'));
   const [formerPid] = await pidFile(base);
   const former = await readNotice(base);
   // In a copied home the notice may speak of the original's server, which runs and needs its socket.
   if (former !== undefined && !isRunning(former.mark)) await removeSocketFolder(former.socketFolder);
   const socketFolder = await makeSocketFolder(account);
-  const settings = Object.entries(serverSettings({ socketFolder }));
+  const settings = Object.entries(serverSettings({ socketFolder, isThrownAway }));
   if (existsSync(logFile)) await rename(logFile, `${logFile}.1`);
   const log = await open(logFile, 'a', 0o600);
   try {

@@ -16,6 +16,11 @@ export interface ServerOptions {
   readonly systemFolder?: string;
   /** How long to wait for another process, for the server to come up, and for it to stop; default 5 minutes. */
   readonly waitMsMax?: number;
+  /**
+   * For a home that is removed afterwards, as tests have: when this starts the server, it syncs nothing to the disk, and what was
+   * committed may be lost with the machine. Default false.
+   */
+  readonly isThrownAway?: boolean;
 }
 
 /** One process's share of a database server, from `acquireServer` until `release`. */
@@ -82,6 +87,7 @@ async function acquire(options: ServerOptions, onRelease: () => void): Promise<S
     systemFolder: options.systemFolder ?? '/var/lib/relevo',
     waitMsMax: options.waitMsMax ?? 300_000,
     log: options.log ?? (() => {}),
+    isThrownAway: options.isThrownAway ?? false,
   });
   let ended: Promise<void> | undefined;
   return {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import pg from 'pg';
 import { withServer } from './server.ts';
+import { serverSettings } from './settings.ts';
 import { query, temporaryHome } from './testing/homes.ts';
 
 const PAN = '4111111111111111';
@@ -46,7 +47,8 @@ test('the server is durable, private, and asks everybody for a password', async 
       `select name, setting
          from pg_settings
         where name in ('fsync', 'synchronous_commit', 'full_page_writes', 'data_checksums', 'listen_addresses',
-                       'server_encoding', 'jit', 'autovacuum', 'max_connections', 'password_encryption')`,
+                       'server_encoding', 'jit', 'autovacuum', 'max_connections', 'password_encryption',
+                       'scram_iterations')`,
     );
     assert.deepEqual(Object.fromEntries(settings.map(({ name, setting }) => [name, setting])), {
       autovacuum: 'on',
@@ -57,6 +59,7 @@ test('the server is durable, private, and asks everybody for a password', async 
       listen_addresses: '',
       max_connections: '300',
       password_encryption: 'scram-sha-256',
+      scram_iterations: '4096',
       server_encoding: 'UTF8',
       synchronous_commit: 'on',
     });
@@ -68,4 +71,13 @@ test('the server is durable, private, and asks everybody for a password', async 
       [{ datlocprovider: 'b', datlocale: 'C.UTF-8' }],
     );
   });
+});
+
+test('a server that is thrown away syncs nothing, and differs in nothing else', () => {
+  const socketFolder = '/nowhere';
+  const kept = serverSettings({ socketFolder });
+  const thrownAway = serverSettings({ socketFolder, isThrownAway: true });
+  const different = Object.keys(kept).filter((name) => kept[name] !== thrownAway[name]);
+  assert.deepEqual(different, ['fsync', 'full_page_writes', 'scram_iterations']);
+  assert.deepEqual(Object.keys(thrownAway), Object.keys(kept));
 });

@@ -29,7 +29,7 @@ async function start(): Promise<TestServer> {
   const shared = process.env[SHARED_HOME];
   const home = shared ?? (await makeHome());
   if (!shared) atEnd(() => removeHome(home));
-  const server = await acquireServer({ home });
+  const server = await acquireServer({ home, isThrownAway: !shared });
   atEnd(() => server.release());
   return { home, server };
 }
