@@ -106,7 +106,7 @@ async function cellsOf(
     const name: CellName = { tenant, environment };
     const opened = await openCell(await lab.server(), lab.home, name);
     try {
-      await registerSampleKey(opened, tenantKey);
+      await registerSampleKey(opened, tenantKey, 'proof');
       const db = opened.connect('migrations', 1);
       const vault = await openVault(opened, db);
       const keys = await loadCellKeys(db, vault);

@@ -94,7 +94,7 @@ test('a file that was changed after it was verified takes no effect', async (t) 
   await copyFile(await cell.send(csv.replaceAll('Quispe', 'Mamani')), path);
   await assert.rejects(loadMigration(cell, migration, file, path), hasCode('file_changed'));
   assert.deepEqual((await storedRows(cell, ['migrations']))['migrations.chunks'], []);
-  await cancelMigration(cell, migration.importNumber);
+  await cancelMigration(cell, migration.importNumber, 'ana');
   assert.deepEqual((await migrate(cell, csv)).report.outcomes, outcomes);
 });
 
@@ -213,7 +213,7 @@ test('cancelled while it is loading, nothing is left and the file may come again
   const { importNumber } = started.migration;
   const stop = { mayGoOn: () => Promise.resolve(false) };
   await loadFile(cell, started.migration, path, started.file, stop);
-  await cancelMigration(cell, importNumber);
+  await cancelMigration(cell, importNumber, 'ana');
   const left = await storedRows(cell, ['migrations']);
   assert.deepEqual([left['migrations.chunks'], left['migrations.claims']], [[], []]);
   const { report } = await migrateFile(cell, path);
