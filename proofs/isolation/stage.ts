@@ -1,4 +1,5 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cellText, databaseName, ENVIRONMENTS, type CellName } from '#delivery/cells/cell-name.ts';
 import { loadCellKeys } from '#delivery/cells/cell-keys.ts';
@@ -51,7 +52,10 @@ const SEED = 7;
 const MIGRATE_MS_MAX = 120_000;
 const UP_MS_MAX = 60_000;
 
-/** Two tenants in three environments, `relevo up` over them; all is cleared away with the lab. */
+/**
+ * Two tenants in three environments, `relevo up` over them; all is cleared away with the lab. In a lab that is borrowed the
+ * tenants and their portfolios are there already, and what is begun anew are the clients.
+ */
 export async function withStage<T>(
   lab: Lab,
   options: StageOptions,
@@ -59,10 +63,9 @@ export async function withStage<T>(
 ): Promise<T> {
   const other = lab.tenant.replace('proof', 'other');
   const server = await lab.server();
-  await addTenant(server, lab.home, other);
-  const socketsFolder = join(lab.folder, 's');
-  // The embedded server's user is another one and has nothing to do here.
-  await mkdir(socketsFolder, { mode: 0o700 });
+  if (!lab.isBorrowed) await addTenant(server, lab.home, other);
+  // For one account alone: the embedded server's user is another one and has nothing to do here.
+  const socketsFolder = await mkdtemp(join(lab.folder, 's'));
   let platform: RunningPlatform | null = null;
   try {
     const cells: SealedCell[] = [];
@@ -88,7 +91,8 @@ export async function withStage<T>(
       platform.running.kill('SIGTERM');
       await endOf(platform.running, 15_000);
     }
-    if (!lab.isEmbedded) await removeTenant(server, lab.home, other, join(lab.home, 'none'));
+    if (!lab.isEmbedded && !lab.isBorrowed)
+      await removeTenant(server, lab.home, other, join(lab.home, 'none'));
   }
 }
 
@@ -111,7 +115,7 @@ async function cellsOf(
       const vault = await openVault(opened, db);
       const keys = await loadCellKeys(db, vault);
       const isPopulated = populated.includes(environment);
-      if (isPopulated) {
+      if (isPopulated && !lab.isBorrowed) {
         const path = join(lab.folder, `${tenant}-${environment}.gpg`);
         await makeSample(
           path,
@@ -126,7 +130,9 @@ async function cellsOf(
       }
       const access = openAccess(opened, 'operators');
       const add = async (called: string, scopes: readonly string[]): Promise<TriedClient> => {
-        const { clientId, secret } = await access.addClient({ actor: 'proof', name: called, scopes });
+        // Of their own for every run in a lab that is borrowed.
+        const name = `${called} ${randomBytes(3).toString('hex')}`;
+        const { clientId, secret } = await access.addClient({ actor: 'proof', name, scopes });
         return { clientId, secret, token: '' };
       };
       const all = scopesOfRelease();
