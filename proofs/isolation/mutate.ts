@@ -47,10 +47,10 @@ export async function proveGuards(
       report.progress(`${found.isFound ? 'found' : 'NOT FOUND'}  ${guard.name}: ${found.told}`);
     }
   };
-  const runner = async () => {
+  const runner = async (_: unknown, nth: number) => {
     const copy = await Copy.make();
     try {
-      if (later.length > 0)
+      if (nth < later.length)
         await withLab(LAB_SETTINGS, (lab) =>
           withStage(lab, { ...SET_UP, progress: () => {} }, () => workOff(queues.later, copy, lab)),
         );

@@ -11,6 +11,7 @@ import { endOf, type Running } from '../../lab/command.ts';
 import { waitFor } from '../../lab/wait.ts';
 import { operations, requestOf } from '../operation-request.ts';
 import { pairsOf, type SealedCell } from '../sealed-cell.ts';
+import { PAYLOADS } from './injection.ts';
 import type { Stage } from '../stage.ts';
 
 /** Both are in every portfolio of the stage: one BIN range lies in many cells. */
@@ -57,6 +58,7 @@ export async function tryNetwork(stage: Stage, attempts: Attempts): Promise<void
       await tryTerms(pair, attempts);
     }
     for (const [here, there] of pairsOf(doors)) await tryTokens(here, there, attempts);
+    await tryTexts(stage, stage.populated[0], linkOf(stage.populated[0]), attempts);
   } finally {
     await Promise.all([...links.values()].map((link) => link.close(0)));
     await Promise.all(
@@ -340,6 +342,61 @@ async function tryTerms({ stage, here, there }: Pair, attempts: Attempts): Promi
   );
   attempts.allowed(kind, `${RANGES[0]} of ${here.text} is changed`, (await termsOf(here)) !== mine, minutes);
 }
+
+/** Fields of a message that hold text, and how long it is. */
+const TEXTS = { 37: 12, 38: 6, 41: 8, 42: 15, 43: 40 } as const;
+
+/** Statements in every text of a message: laid over the packed bytes, so that nothing here looks at them first. */
+async function tryTexts(stage: Stage, here: SealedCell, link: Link, attempts: Attempts): Promise<void> {
+  const kind = 'SQL in a field of a message';
+  const [{ objects: before }] = await objectsOf(stage, here);
+  for (const [field, length] of Object.entries(TEXTS))
+    for (const payload of PAYLOADS) {
+      const text = Buffer.from(payload).subarray(0, length).toString('latin1').padEnd(length);
+      const place = 'Q'.repeat(length);
+      const message = messageOf('0100', here.pans[0]).set(Number(field), place);
+      const bytes = Buffer.from(
+        pack(message)
+          .toString('latin1')
+          .replace(place, () => text),
+        'latin1',
+      );
+      const code = await link.request(bytes, message).then(
+        ({ message: answer }) => answer.get(39),
+        (error: Error) => error.message,
+      );
+      attempts.tried(
+        kind,
+        `field ${field} = ${JSON.stringify(text.trimEnd())} at ${here.text}`,
+        metCode(code),
+        ['malformed', 'taken as a text'],
+      );
+    }
+  const [{ objects: after }] = await objectsOf(stage, here);
+  attempts.compared(
+    kind,
+    `the tables of ${here.text} afterwards`,
+    before === after,
+    'unchanged',
+    'they differ',
+  );
+  const code = (await ask(link, messageOf('0100', here.pans[0]))).get(39);
+  attempts.allowed(kind, `a message of ${here.text} beside them`, code !== '96', String(code));
+}
+
+const metCode = (code = 'no code'): Met =>
+  !/^\d\d$/.test(code) || code === '96'
+    ? { fault: code }
+    : { guard: code === '30' ? 'malformed' : 'taken as a text' };
+
+/** Which things there are in the database at all. */
+const objectsOf = ({ lab }: Stage, { database }: SealedCell) =>
+  lab.ask<{ objects: string }>(
+    database,
+    `select string_agg(format('%I.%I %s', nspname, relname, relkind), ', ' order by oid) as objects
+       from (select pg_class.oid, nspname, relname, relkind from pg_class
+               join pg_namespace on pg_namespace.oid = relnamespace where nspname !~ '^pg_') as each`,
+  );
 
 /** The door for JSON beside the network’s opens to the token of its own cell. */
 async function tryTokens(here: Door, there: Door, attempts: Attempts): Promise<void> {
