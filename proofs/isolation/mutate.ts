@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Refusal } from '#runtime/refusal.ts';
 import { type Lab, withLab } from '../lab/lab.ts';
+import { whenLeft } from '../lab/when-left.ts';
 import type { Report } from '../lab/report.ts';
 import type { Attempt, Legitimate } from './attempts.ts';
 import { type Edit, type Guard, guards } from './guards.ts';
@@ -59,11 +60,7 @@ export async function proveGuards(
       await copy.remove();
     }
   };
-  // Ctrl-C reaches the runs, too, and each clears its home away; their copies of the project are this process's.
-  const leave = () => void Copy.removeAll().finally(() => process.exit(130));
-  process.once('SIGINT', leave).once('SIGTERM', leave);
   await Promise.all(Array.from({ length: Math.min(atOnce, chosen.length) }, runner));
-  process.off('SIGINT', leave).off('SIGTERM', leave);
   for (const guard of chosen) {
     const { isFound, told } = results.get(guard)!;
     report.holds(`without ${guard.name}`, isFound, told);
@@ -113,13 +110,12 @@ async function without(guard: Guard, copy: Copy, lab?: Lab): Promise<Found> {
 
 /** The project in a folder of its own; edits are taken back, so that all but the edited files stay compiled. */
 class Copy {
-  static readonly #all = new Set<Copy>();
   readonly folder: string;
+  readonly #stay = whenLeft(() => this.remove());
   readonly #originals = new Map<string, string>();
 
   private constructor(folder: string) {
     this.folder = folder;
-    Copy.#all.add(this);
   }
 
   static async make(): Promise<Copy> {
@@ -151,11 +147,7 @@ class Copy {
 
   async remove(): Promise<void> {
     await rm(this.folder, { recursive: true, force: true });
-    Copy.#all.delete(this);
-  }
-
-  static async removeAll(): Promise<void> {
-    await Promise.all([...Copy.#all].map((copy) => copy.remove()));
+    this.#stay();
   }
 }
 
@@ -176,6 +168,8 @@ async function runPart(folder: string, part: PartName, lab?: Lab): Promise<Docum
     ],
     { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] },
   );
+  const closed = new Promise((resolve) => child.once('close', resolve));
+  const stay = whenLeft(() => (child.kill('SIGTERM'), closed));
   let isLate = false;
   const late = setTimeout(() => {
     isLate = true;
@@ -185,8 +179,9 @@ async function runPart(folder: string, part: PartName, lab?: Lab): Promise<Docum
   child.stdout.setEncoding('utf8').on('data', (text: string) => (said += text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => (wrong = (wrong + text).slice(-2_000)));
   child.once('error', (error) => (wrong = error.message)); // its end is told as well
-  await new Promise((resolve) => child.once('close', resolve));
+  await closed;
   clearTimeout(late);
+  stay();
   if (isLate) return `it had not ended after ${RUN_MS_MAX / 60_000} minutes`;
   try {
     return JSON.parse(said) as Document;

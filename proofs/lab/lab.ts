@@ -11,6 +11,7 @@ import { findPostmaster, stopPostmaster } from '#runtime/postgres/postmaster.ts'
 import { acquireServer, type Server } from '#runtime/postgres/server.ts';
 import { endProcess, processesOf } from './processes.ts';
 import { Command, type Running } from './command.ts';
+import { whenLeft } from './when-left.ts';
 
 /** A lab that another process has opened, by what it takes to work in it. */
 export interface LabPlace {
@@ -207,12 +208,11 @@ export async function withLab<T>(
   borrowed?: LabPlace,
 ): Promise<T> {
   const lab = borrowed ? Lab.borrow(borrowed, settings) : await Lab.open(settings);
-  const leave = () => void lab.close().finally(() => process.exit(130));
-  process.once('SIGINT', leave).once('SIGTERM', leave);
+  const stay = whenLeft(() => lab.close());
   try {
     return await use(lab);
   } finally {
-    process.off('SIGINT', leave).off('SIGTERM', leave);
+    stay();
     await lab.close();
   }
 }

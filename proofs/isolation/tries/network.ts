@@ -361,7 +361,9 @@ async function tryTexts(stage: Stage, here: SealedCell, link: Link, attempts: At
           .replace(place, () => text),
         'latin1',
       );
-      const code = await link.request(bytes, message).then(
+      // Its answer says the field as it came.
+      const awaited = message.copy().delete(Number(field));
+      const code = await link.request(bytes, awaited).then(
         ({ message: answer }) => answer.get(39),
         (error: Error) => error.message,
       );
