@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { services } from '#services/all.ts';
 import { withLab } from '../lab/lab.ts';
 import { Report } from '../lab/report.ts';
+import { operationsNotTried } from './asked.ts';
 import { Attempts, metError } from './attempts.ts';
 import { Canaries } from './canaries.ts';
 import { guards } from './guards.ts';
@@ -88,6 +89,14 @@ test('every text of every declared operation can be sent, in optional fields and
       }
   for (const name of ['card_id', 'limit', 'blocked', 'only', 'daily_count'])
     assert.ok(seen.includes(name), name);
+});
+
+test('an operation that is declared and was not tried is told', () => {
+  const tried = [{ kind: 'caller that is not proven', what: 'cards.readCard by gateway: run out' }];
+  const missing = operationsNotTried(tried);
+  assert.ok(!missing.includes('cards.readCard: caller that is not proven'));
+  assert.ok(missing.includes('cards.readCard: forged token'));
+  assert.ok(missing.includes('ledger.readAccount: caller that is not proven'));
 });
 
 test('nothing crosses between cells: callers, roles and sealed values', { timeout: 240_000 }, async () => {

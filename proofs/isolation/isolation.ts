@@ -4,6 +4,7 @@ import { type Lab, type LabPlace, withLab } from '../lab/lab.ts';
 import type { Report } from '../lab/report.ts';
 import type { Proof } from '../prove.ts';
 import { type Attempt, Attempts, type KindTally } from './attempts.ts';
+import { asked, operationsNotTried } from './asked.ts';
 import { onRecord } from './on-record.ts';
 import { type PartName, parts, PART_NAMES } from './parts.ts';
 import { withStage } from './stage.ts';
@@ -116,14 +117,28 @@ function conclude(attempts: Attempts, report: Report, isWhole: boolean): void {
       ? `${attempts.legitimate.length} of ${attempts.legitimate.length}`
       : `refused: ${attempts.refusedLegitimate[0].what}: ${attempts.refusedLegitimate[0].found}`,
   );
-  if (isWhole)
-    for (const { failure, kinds } of onRecord) {
-      const count = attempts.all.filter(({ kind }) => kinds.includes(kind)).length;
-      report.holds(`on record: ${failure}`, count > 0, `${count} attempts: ${kinds.join('; ')}`);
-    }
+  if (isWhole) concludeWhole(attempts, report);
   report.details['attempts'] = attempts.tallies();
   report.details['notStopped'] = attempts.bad;
   report.details['legitimateRefused'] = attempts.refusedLegitimate;
+}
+
+/** That nothing was left out: neither what is asked for, nor what is declared, nor what has gone wrong elsewhere. */
+function concludeWhole(attempts: Attempts, report: Report): void {
+  const counts = new Map(attempts.tallies().map(({ kind, attempts: count }) => [kind, count]));
+  const looked = (what: string, kinds: readonly string[]) => {
+    const none = kinds.filter((kind) => !counts.get(kind));
+    const count = kinds.reduce((sum, kind) => sum + (counts.get(kind) ?? 0), 0);
+    report.holds(
+      what,
+      none.length === 0,
+      none.length > 0 ? `nothing tried: ${none.join('; ')}` : `${count} attempts: ${kinds.join('; ')}`,
+    );
+  };
+  for (const { what, kinds } of asked) looked(`asked: ${what}`, kinds);
+  for (const { failure, kinds } of onRecord) looked(`on record: ${failure}`, kinds);
+  const missing = operationsNotTried(attempts.all);
+  report.holds('asked: every declared operation', missing.length === 0, missing[0] ?? 'each by its name');
 }
 
 function foundOf({ attempts, stoppedBy, crossed, astray, broken, legitimate }: KindTally): string {
