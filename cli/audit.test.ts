@@ -71,27 +71,33 @@ test('keys and migrations leave who did what', async () => {
   await user.json(`migrate start ${sample} --cell ${cellName} --wait`, 0, { RELEVO_OPERATOR: 'luis.rojas' });
   await user.json(`migrate start ${join(home, 'public.asc')} --cell ${cellName} --wait`, 2);
   const entries = withoutTime(await list()).slice(1);
-  const rotated = entries[2].at(-1) as { token_key: string };
-  assert.match(rotated.token_key, /^[\w-]{12}$/);
+  const [rotated, registered] = entries.slice(3);
+  const { token_key } = rotated[4] as { token_key: string };
+  assert.match(token_key, /^[\w-]{12}$/);
   assert.deepEqual(entries, [
     [2, 'ana.quispe', 'keys.imported', fingerprint, { as: 'tenant' }],
     [3, 'ana.quispe', 'keys.removed', fingerprint, {}],
+    [4, 'ana.quispe', 'keys.rotation_begun', cellName, {}],
     [
-      4,
+      5,
       'ana.quispe',
       'keys.rotated',
       cellName,
-      { kek_version: 2, key_version: 2, resealed: 0, token_key: rotated.token_key, token_keys_kept: 1 },
+      { kek_version: 2, key_version: 2, resealed: 0, token_key, token_keys_kept: 1 },
     ],
-    [5, 'ana.quispe', 'migration.started', migration, { kind: 'full' }],
-    [6, login, 'migration.refused', migration.replace(/\d+$/, '2'), { code: 'not_openpgp' }],
+    [6, login, 'keys.imported', registered[3], { as: 'tenant', key_of: 'samples' }],
+    [7, 'ana.quispe', 'migration.started', migration, { kind: 'full' }],
+    [8, login, 'migration.refused', migration.replace(/\d+$/, '2'), { code: 'not_openpgp' }],
   ]);
 });
 
 test('the list can be cut to a number of entries, an action, or a group', async () => {
   const actions = async (more: string) => (await list(more)).map(({ action }) => action).join(' ');
   assert.equal(await actions(' --limit 2'), 'migration.started migration.refused');
-  assert.equal(await actions(' --action keys'), 'keys.imported keys.removed keys.rotated');
+  assert.equal(
+    await actions(' --action keys'),
+    'keys.imported keys.removed keys.rotation_begun keys.rotated keys.imported',
+  );
   assert.equal(await actions(' --action keys.rotated --limit 1'), 'keys.rotated');
   assert.equal(await actions(' --action nothing'), '');
   const { stdout } = await user.relevo(`audit list --cell ${cellName}`);
@@ -103,17 +109,17 @@ test('an operator whose name cannot be entered is refused before anything is don
     RELEVO_OPERATOR: '4509170000000009',
   });
   assert.equal(error.code, 'bad_operator');
-  assert.equal((await list()).length, 6);
+  assert.equal((await list()).length, 8);
 });
 
 test('verify is 0 while nobody touched the trail, with its head as anchor', async () => {
   const anchor = await head();
-  assert.match(anchor, /^6:[0-9a-f]{64}$/);
+  assert.match(anchor, /^8:[0-9a-f]{64}$/);
   const verified = await verify(0, ` --anchor ${anchor}`);
-  assert.deepEqual([verified.intact, verified.entries, verified.head], [true, 6, anchor]);
+  assert.deepEqual([verified.intact, verified.entries, verified.head], [true, 8, anchor]);
   const { stdout, status } = await user.relevo(`audit verify --cell ${cellName}`);
   assert.equal(status, 0);
-  assert.match(stdout, /intact: 6 entries/);
+  assert.match(stdout, /intact: 8 entries/);
   assert.match(stdout, /Without --anchor nobody can tell/);
   for (const bad of ['6', `x:${'0'.repeat(64)}`, '6:12'])
     assert.equal((await user.relevo(`audit verify --cell ${cellName} --anchor ${bad}`)).status, 2);

@@ -142,7 +142,7 @@ export class Stage {
     const closing: (() => Promise<unknown>)[] = [() => cell.close()];
     try {
       const tenantKey = await sampleKey(home, tenant);
-      await registerSampleKey(cell, tenantKey);
+      await registerSampleKey(cell, tenantKey, operator);
       const cutover = await enterCutover(cell);
       const vault = await openVault(cell, cutover.db);
       const processor = new WitnessedProcessor({ book: Book.of(portfolio), seed: options.seed });

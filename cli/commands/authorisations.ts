@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
 import { pc } from '#cli/colours.ts';
+import { openAudit } from '#delivery/cells/open-audit.ts';
 import type { Tx } from '#runtime/database/database.ts';
 import { Refusal } from '#runtime/refusal.ts';
 import { isPrefix } from '#services/authorisations/ranges/range-input.ts';
@@ -12,6 +13,7 @@ import {
 } from '#services/authorisations/tail/tail.ts';
 import { withCell, withContext } from '../context.ts';
 import { onInterrupt } from '../interrupt.ts';
+import { operatorName } from '../operator.ts';
 import { CELL, JSON_OUTPUT, wholeNumber } from '../options.ts';
 import type { Output } from '../output.ts';
 import { count } from '../output.ts';
@@ -61,6 +63,9 @@ async function tail({ json = false, follow = false, ...flags }: Flags): Promise<
   const signal = follow ? onInterrupt() : null;
   await withContext(json, (context) =>
     withCell(context, flags.cell, async (cell) => {
+      const actor = operatorName(context.settings);
+      const audit = await openAudit(cell, 'authorisations');
+      await audit.appendEntries([{ actor, action: 'messages.shown', subject: range ?? flags.cell }]);
       // Its views hold no card data but masked numbers.
       const db = cell.connect('reporting', 1);
       const latest = await latestMessages(db, { range, limit });

@@ -13,6 +13,7 @@ import {
   promoteDraft,
   setControls,
   type Subject,
+  type TellOfVersion,
 } from '#services/authorisations/controls/store.ts';
 import { responseText } from '#services/authorisations/request/response-codes.ts';
 import { type Context, withCell, withContext } from '../context.ts';
@@ -166,15 +167,16 @@ const documentOf = (name: string, each: ControlVersion) => ({
 /** The longest text of controls that goes into the audit trail; the version has them whole. */
 const AUDITED_LENGTH_MAX = 1000;
 
-/** A way to write down what was done. It is opened before anything is done, lest that could not be told. */
+/** A way to write down, before it is committed, what is done. */
 async function openTrail(cell: Cell, { settings }: Context) {
   const actor = operatorName(settings);
   const audit = await openAudit(cell, 'authorisations');
-  return (action: string, { scope, subject, version, state, rules }: ControlVersion) => {
-    const controls = controlsWords(rules).slice(0, AUDITED_LENGTH_MAX);
-    const entry = { actor, action, subject: `${scope} ${subject}`, details: { version, state, controls } };
-    return audit.appendEntries([entry]);
-  };
+  return (action: string): TellOfVersion =>
+    ({ scope, subject, version, state, rules }) => {
+      const controls = controlsWords(rules).slice(0, AUDITED_LENGTH_MAX);
+      const entry = { actor, action, subject: `${scope} ${subject}`, details: { version, state, controls } };
+      return audit.appendEntries([entry]);
+    };
 }
 
 /** What the flags say, as `parseControls` reads it: what is no number stays text, for it to find fault with. */
@@ -207,8 +209,8 @@ async function setThem({ json = false, none = false, draft = false, ...flags }: 
       const { scope, subject } = named;
       const writeDown = await openTrail(cell, context);
       const state = draft ? 'draft' : 'active';
-      const made = await setControls(cell.connect('authorisations', 1), { scope, subject, controls, state });
-      if (made.changed) await writeDown('controls.set', made);
+      const db = cell.connect('authorisations', 1);
+      const made = await setControls(db, { scope, subject, controls, state }, writeDown('controls.set'));
       const document = {
         cell: flags.cell,
         ...documentOf(named.name, made),
@@ -331,8 +333,8 @@ async function promote({ json = false, ...flags }: SubjectFlags): Promise<void> 
     withCell(context, flags.cell, async (cell) => {
       const named = await subjectOf(cell, flags);
       const writeDown = await openTrail(cell, context);
-      const promoted = await promoteDraft(cell.connect('authorisations', 1), named);
-      await writeDown('controls.promoted', promoted);
+      const db = cell.connect('authorisations', 1);
+      const promoted = await promoteDraft(db, named, writeDown('controls.promoted'));
       context.out.result({ cell: flags.cell, ...documentOf(named.name, promoted) }, () =>
         [
           `Version ${promoted.version} for ${wordsOf(named)} is active: ${controlsWords(promoted.rules)}.`,

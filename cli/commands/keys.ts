@@ -117,14 +117,18 @@ async function importKey(
       const db = cell.connect('keys', 1);
       const actor = operatorName(context.settings);
       const audit = await openAudit(cell, 'keys');
-      await storeKey(db, await openVault(cell, db), {
-        owner: as,
-        fingerprint: description.fingerprint,
-        publicKey: key.toPublic().armor(),
-        privateKey: key.isPrivate() ? key.write() : undefined,
+      const vault = await openVault(cell, db);
+      await db.transaction(async (tx) => {
+        await storeKey(tx, vault, {
+          owner: as,
+          fingerprint: description.fingerprint,
+          publicKey: key.toPublic().armor(),
+          privateKey: key.isPrivate() ? key.write() : undefined,
+        });
+        const subject = description.fingerprint;
+        // Before the commit: no key without its entry.
+        await audit.appendEntries([{ actor, action: 'keys.imported', subject, details: { as } }]);
       });
-      const subject = description.fingerprint;
-      await audit.appendEntries([{ actor, action: 'keys.imported', subject, details: { as } }]);
       context.out.result({ cell: name, as, ...description }, () =>
         [
           `${as === 'tenant' ? "The tenant's key is" : 'The key pair is'} registered in ${name}:`,
@@ -145,6 +149,9 @@ async function exportKey({ cell: name, json = false }: CellOptions) {
         throw new Refusal('no_cell_key', `${name} has no key of its own yet.`, {
           advice: `Run: relevo tenant add ${cell.name.tenant}`,
         });
+      const actor = operatorName(context.settings);
+      const audit = await openAudit(cell, 'keys');
+      await audit.appendEntries([{ actor, action: 'keys.exported', subject: own.fingerprint }]);
       context.out.result({ cell: name, fingerprint: own.fingerprint, public_key: own.publicKey }, () =>
         own.publicKey.trimEnd(),
       );
@@ -189,12 +196,15 @@ async function remove(fingerprint: string, { cell: name, json = false }: CellOpt
     withCell(context, name, async (cell) => {
       const actor = operatorName(context.settings);
       const audit = await openAudit(cell, 'keys');
-      if (!(await removeTenantKey(cell.connect('keys', 1), fingerprint)))
-        throw new Refusal('unknown_key', `${name} has no tenant key ${fingerprint}.`, {
-          advice: `relevo keys list --cell ${name} shows those there are.`,
-        });
-      const subject = fingerprint.replaceAll(' ', '').toUpperCase();
-      await audit.appendEntries([{ actor, action: 'keys.removed', subject }]);
+      await cell.connect('keys', 1).transaction(async (tx) => {
+        if (!(await removeTenantKey(tx, fingerprint)))
+          throw new Refusal('unknown_key', `${name} has no tenant key ${fingerprint}.`, {
+            advice: `relevo keys list --cell ${name} shows those there are.`,
+          });
+        const subject = fingerprint.replaceAll(' ', '').toUpperCase();
+        // Before the commit: no key goes without its entry.
+        await audit.appendEntries([{ actor, action: 'keys.removed', subject }]);
+      });
       context.out.result(
         { cell: name, removed: fingerprint },
         () => `${name} no longer knows ${fingerprint}.`,
@@ -220,6 +230,8 @@ async function rotate({ cell: name, json = false }: CellOptions) {
     withCell(context, name, async (cell) => {
       const actor = operatorName(context.settings);
       const audit = await openAudit(cell, 'keys');
+      // Of many steps, each of which stays when the next one fails: so the trail tells of the first before it.
+      await audit.appendEntries([{ actor, action: 'keys.rotation_begun', subject: name }]);
       const rotated = await rotateKeys(cell);
       await audit.appendEntries([{ actor, action: 'keys.rotated', subject: name, details: rotated }]);
       context.out.result(

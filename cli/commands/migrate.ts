@@ -8,8 +8,9 @@ import { outcomesOf, sumOfChunks } from '#services/migrations/books/report.ts';
 import { resultPath, writeResultFile } from '#services/migrations/books/result-file.ts';
 import { cancelMigration } from '#services/migrations/cancel-migration.ts';
 import { type MigrationCell, migrationId } from '#services/migrations/migration-cell.ts';
+import { pauseMigration } from '#services/migrations/pause-migration.ts';
 import { type DeadLetterFilter, listDeadLetters, redrive } from '#services/migrations/redrive.ts';
-import { findMigration, listMigrations, type Migration, setPaused } from '#services/migrations/store.ts';
+import { findMigration, listMigrations, type Migration } from '#services/migrations/store.ts';
 import { type Context, withContext, withServices } from '../context.ts';
 import { onInterrupt } from '../interrupt.ts';
 import { parseMigrationId } from '../migration-id.ts';
@@ -229,8 +230,9 @@ async function watch(id: string, options: Json): Promise<void> {
 }
 
 async function pause(id: string, options: Json): Promise<void> {
-  await withMigration(id, options, async (cell, migration, { out }) => {
-    if (!(await setPaused(cell.db, migration.importNumber, true)))
+  await withMigration(id, options, async (cell, migration, { out, settings }) => {
+    const operator = operatorName(settings);
+    if (!(await pauseMigration(cell, migration.importNumber, { paused: true, operator })))
       throw new Refusal('not_active', `${id} is ${migration.state}; there is nothing to pause.`);
     out.result(
       { migration: id, state: 'paused' },
@@ -250,7 +252,8 @@ async function resume(id: string, options: Run): Promise<void> {
       throw new Refusal('not_active', `${id} was ${migration.state}; there is nothing to go on with.`, {
         advice: 'Send the file again: relevo migrate start',
       });
-    await setPaused(cell.db, migration.importNumber, false);
+    const operator = operatorName(context.settings);
+    await pauseMigration(cell, migration.importNumber, { paused: false, operator });
     const now = (await findMigration(cell.db, migration.importNumber))!;
     const { cell: name } = parseMigrationId(id);
     const report = await continueMigration(cell, now, runOptions(context, name, options, signal));
@@ -261,10 +264,7 @@ async function resume(id: string, options: Run): Promise<void> {
 
 async function cancel(id: string, options: Json): Promise<void> {
   await withMigration(id, options, async (cell, migration, { out, settings }) => {
-    const actor = operatorName(settings);
-    const withdrawn = await cancelMigration(cell, migration.importNumber);
-    const details = { ...withdrawn };
-    await cell.audit.appendEntries([{ actor, action: 'migration.cancelled', subject: id, details }]);
+    const withdrawn = await cancelMigration(cell, migration.importNumber, operatorName(settings));
     out.result({ migration: id, state: 'cancelled', withdrawn }, () =>
       [
         `${id} is cancelled; all it had imported was taken back:`,
@@ -278,11 +278,13 @@ async function cancel(id: string, options: Json): Promise<void> {
 }
 
 async function result(id: string, options: Json & { out?: string }): Promise<void> {
-  await withMigration(id, options, async (cell, migration, { out }) => {
+  await withMigration(id, options, async (cell, migration, { out, settings }) => {
     if (migration.state !== 'completed' || !migration.reconciled)
       throw new Refusal('books_open', `${id} has no result file: it is ${migration.state}.`, {
         advice: 'The result file is sealed when the books close.',
       });
+    const actor = operatorName(settings);
+    await cell.audit.appendEntries([{ actor, action: 'migration.result_given', subject: id }]);
     const sealed = await sealedResult(cell, migration);
     if (options.out) await copyFile(sealed, options.out);
     const path = options.out ?? sealed;
@@ -367,14 +369,11 @@ async function redriveLetters(
       context.out.result(what, () => `${count(letters.length)} dead letters of ${id} would be tried again.`);
       return;
     }
-    const actor = operatorName(context.settings);
-    const redriven = await redrive(cell, migration, filter);
+    const redriven = await redrive(cell, migration, filter, operatorName(context.settings));
     if (redriven === 0) {
       context.out.result({ migration: id, redriven }, () => `${id} has no such dead letters.`);
       return;
     }
-    const details = { lines: redriven };
-    await cell.audit.appendEntries([{ actor, action: 'migration.redriven', subject: id, details }]);
     const { cell: name } = parseMigrationId(id);
     const now = (await findMigration(cell.db, migration.importNumber))!;
     const report = await continueMigration(

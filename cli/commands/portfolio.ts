@@ -10,6 +10,7 @@ import { validatePortfolio, type Expectation } from '#services/migrations/portfo
 import { nextSequence } from '#services/migrations/store.ts';
 import { type Context, withCell, withContext, withServices } from '../context.ts';
 import { EXIT } from '../exit.ts';
+import { operatorName } from '../operator.ts';
 import { CELL, JSON_OUTPUT, wholeNumber } from '../options.ts';
 import { count, table } from '../output.ts';
 import { showProgress } from '../progress.ts';
@@ -80,7 +81,7 @@ export async function sampleFor(
   flags: Omit<SampleFlags, 'cell' | 'json'> & { createdAt?: string },
 ) {
   const key = await sampleKey(context.settings.RELEVO_HOME, cell.name.tenant);
-  const registered = await registerSampleKey(cell, key);
+  const registered = await registerSampleKey(cell, key, operatorName(context.settings));
   const entered = await enterCell(cell, context.settings);
   const keys = await entered.keys();
   const next = await nextSequence(entered.db, SAMPLE_SOURCE);
@@ -144,6 +145,10 @@ async function validate(
 ): Promise<void> {
   await withContext(json, (context) =>
     withServices(context, name, async (cell) => {
+      const actor = operatorName(context.settings);
+      // Before it is deciphered. Its name and path may hold long numbers, and it has told no other yet.
+      const details = { for: 'validation' };
+      await cell.audit.appendEntries([{ actor, action: 'portfolio.opened', subject: name, details }]);
       const progress = showProgress(json);
       const rejected: RejectedLine[] = [];
       const report = outPath ? createWriteStream(outPath, { mode: 0o600 }) : null;

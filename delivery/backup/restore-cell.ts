@@ -5,6 +5,7 @@ import type { Server } from '#runtime/postgres/server.ts';
 import { Refusal } from '#runtime/refusal.ts';
 import { Vault, type WrappedKey } from '#runtime/vault/vault.ts';
 import { serveAudit } from '#services/audit/main.ts';
+import type { Details, NewEntry } from '#services/audit/service.ts';
 import { cellCalls } from '../cells/caller-keys.ts';
 import { type CellFile, keksOf } from '../cells/cell-file.ts';
 import { type CellName, cellText, databaseName } from '../cells/cell-name.ts';
@@ -85,7 +86,7 @@ export async function restoreCell(
         progress,
         timed,
       });
-      return wanted.drill ? restore.drill() : restore.replace(wanted);
+      return wanted.drill ? restore.drill(wanted) : restore.replace(wanted);
     });
   } finally {
     await backup.close();
@@ -149,13 +150,15 @@ class Restore {
     this.#scene = scene;
   }
 
-  async drill(): Promise<Restored> {
+  async drill({ operator }: Pick<RestoreWanted, 'operator'>): Promise<Restored> {
     const { admin, name } = this.#scene;
     if (!(await isHere(admin, databaseName(name))))
       throw new Refusal('cell_not_here', `The database of ${cellText(name)} is not on this server.`, {
         advice: `Make its roles first: relevo tenant add ${name.tenant}`,
       });
     const { drill } = besideNames(name);
+    // Before a second copy of the cell's data lies on the server.
+    await this.#tellTheCell(operator, 'cell.drill_begun');
     try {
       const checks = await this.#fill(drill);
       return this.#told(isSound(checks) ? 'drilled' : 'unsound', checks, null);
@@ -177,7 +180,10 @@ class Restore {
     const trailHeadBefore = await withOwner(this.#urlOf(databaseName(name)), 'relevo restore', trailHeadOf);
     try {
       const checks = await this.#fill(restoring);
-      if (!isSound(checks) && !acceptBrokenBooks) return this.#told('unsound', checks, trailHeadBefore);
+      if (!isSound(checks) && !acceptBrokenBooks) {
+        await this.#tellTheCell(operator, 'cell.restore_abandoned', { checks_broken: brokenOf(checks) });
+        return this.#told('unsound', checks, trailHeadBefore);
+      }
       await timed.run('audit trail', () => this.#tell(restoring, { operator, trailHeadBefore, checks }));
       crashPoint('restore:told');
       await timed.run('swap', () => this.#swap({ restoring, former }));
@@ -264,25 +270,37 @@ class Restore {
     database: string,
     told: { operator: string; trailHeadBefore: string | null; checks: readonly BookCheck[] },
   ): Promise<void> {
-    const { backup, name, manifest } = this.#scene;
-    const broken = told.checks.filter(({ problems }) => problems.length > 0).length;
+    await this.#append(database, told.operator, 'cell.restored', {
+      head_of_backup: this.#scene.manifest.trailHead ?? 'none',
+      head_before: told.trailHeadBefore ?? 'none',
+      checks_broken: brokenOf(told.checks),
+    });
+  }
+
+  /**
+   * Told in the trail of the cell as it is, if it has one. A cell whose keys do not fit its database any more is what a
+   * restore is for: it goes untold, for nobody could write into its trail.
+   */
+  async #tellTheCell(operator: string, action: string, details: Details = {}): Promise<void> {
+    const database = databaseName(this.#scene.name);
+    if ((await withOwner(this.#urlOf(database), 'relevo restore', trailHeadOf)) === null) return;
+    try {
+      await this.#append(database, operator, action, details);
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+    }
+  }
+
+  async #append(database: string, actor: string, action: string, details: Details): Promise<void> {
+    const { backup, name, file } = this.#scene;
+    const entry: NewEntry = {
+      actor,
+      action,
+      subject: cellText(name),
+      details: { backup: backup.header.id, made_at: backup.header.madeAt, ...details },
+    };
     await this.#entering(this.#urlOf(database), async (db, vault) => {
-      await cellCalls(this.#scene.file)
-        .client(serveAudit(db, vault), 'cells')
-        .appendEntries([
-          {
-            actor: told.operator,
-            action: 'cell.restored',
-            subject: cellText(name),
-            details: {
-              backup: backup.header.id,
-              made_at: backup.header.madeAt,
-              head_of_backup: manifest.trailHead ?? 'none',
-              head_before: told.trailHeadBefore ?? 'none',
-              checks_broken: broken,
-            },
-          },
-        ]);
+      await cellCalls(file).client(serveAudit(db, vault), 'cells').appendEntries([entry]);
     });
   }
 
@@ -310,6 +328,9 @@ class Restore {
 
 export const isSound = (checks: readonly BookCheck[]): boolean =>
   checks.every(({ problems }) => problems.length === 0);
+
+const brokenOf = (checks: readonly BookCheck[]): number =>
+  checks.filter(({ problems }) => problems.length > 0).length;
 
 const markOf = ({ id }: BackupHeader): string => `relevo restore ${id}`;
 

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import type { PrivateKey } from 'openpgp';
 import { generateCellKey, readPrivateKey } from '#runtime/openpgp/keys.ts';
 import { listKeys, storeKey } from '../cells/cell-keys.ts';
+import { openAudit } from '../cells/open-audit.ts';
 import { type Cell, openVault } from '../cells/open-cell.ts';
 
 export const sampleKeyPath = (home: string, tenant: string): string =>
@@ -23,16 +24,19 @@ export async function sampleKey(home: string, tenant: string): Promise<PrivateKe
 }
 
 /** Registers the sample key where that is safe; answers whether the cell takes files signed with it. */
-export async function registerSampleKey(cell: Cell, key: PrivateKey): Promise<boolean> {
+export async function registerSampleKey(cell: Cell, key: PrivateKey, operator: string): Promise<boolean> {
   const db = cell.connect('keys', 1);
   const fingerprint = key.getFingerprint().toUpperCase();
   const tenantKeys = (await listKeys(db)).filter(({ owner }) => owner === 'tenant');
   if (tenantKeys.some((known) => known.fingerprint.toUpperCase() === fingerprint)) return true;
   if (cell.name.environment === 'production' && tenantKeys.length > 0) return false;
-  await storeKey(db, await openVault(cell, db), {
-    owner: 'tenant',
-    fingerprint,
-    publicKey: key.toPublic().armor(),
+  const vault = await openVault(cell, db);
+  const audit = await openAudit(cell, 'keys');
+  await db.transaction(async (tx) => {
+    await storeKey(tx, vault, { owner: 'tenant', fingerprint, publicKey: key.toPublic().armor() });
+    const details = { as: 'tenant', key_of: 'samples' };
+    // Before the commit: no key without its entry.
+    await audit.appendEntries([{ actor: operator, action: 'keys.imported', subject: fingerprint, details }]);
   });
   return true;
 }

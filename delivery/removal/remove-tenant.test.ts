@@ -11,8 +11,9 @@ import { backupPath, writeBackup } from '#delivery/backup/write-backup.ts';
 import { restoreCell } from '#delivery/backup/restore-cell.ts';
 import { keksOf, readCellFile } from '#delivery/cells/cell-file.ts';
 import { storeKey } from '#delivery/cells/cell-keys.ts';
-import { ENVIRONMENTS } from '#delivery/cells/cell-name.ts';
+import { databaseName, ENVIRONMENTS } from '#delivery/cells/cell-name.ts';
 import { CELL_ROLES } from '#delivery/cells/cell-roles.ts';
+import { urlOfDatabase } from '#delivery/cells/on-database.ts';
 import { openAudit } from '#delivery/cells/open-audit.ts';
 import { openCell, openVault } from '#delivery/cells/open-cell.ts';
 import { addTenant } from '#delivery/local/add-tenant.ts';
@@ -31,6 +32,8 @@ import { verifyCertificate } from './certificate.ts';
 import { exportCell } from './export-cell.ts';
 import { platformKey, platformPublicKey } from './platform-key.ts';
 import { noProgress } from '../backup/progress.ts';
+import { withOwner } from '../backup/snapshot.ts';
+import { tellOfRemoval } from './tell-of-removal.ts';
 import { removeTenantForGood, type RemovalWanted } from './remove-tenant.ts';
 
 const { server } = await testServer();
@@ -174,6 +177,29 @@ test('a backup of a removed tenant opens nowhere, and its name is free again', a
   );
 });
 
+test('a removal without an export that is given up is in the trail of the cell that stays', async (t) => {
+  const tenant = await newTenant(t);
+  const name = { tenant, environment: 'staging' } as const;
+  const cell = await openCell(server, home, name);
+  try {
+    await tellOfRemoval(server, home, name, OPERATOR);
+    const page = { order: 'newest_first', beyond: null, limit: 1, action: null } as const;
+    const [last] = await (await openAudit(cell, 'operators')).readEntries(page);
+    assert.deepEqual(
+      [last.actor, last.action, last.subject, last.details],
+      [OPERATOR, 'cell.removal_begun', `${tenant}/staging`, '{"export":"none"}'],
+    );
+  } finally {
+    await cell.close();
+  }
+  // One whose trail cannot be written to is no hindrance: that is why it goes without an export.
+  await withOwner(urlOfDatabase(server.adminUrl, databaseName(name)), 'relevo test', (client) =>
+    client.query('drop schema audit cascade'),
+  );
+  await tellOfRemoval(server, home, name, OPERATOR);
+  await tellOfRemoval(server, home, { tenant: `${tenant}x`, environment: 'demo' }, OPERATOR);
+});
+
 test('a tenant in use is not removed, and can go on', async (t) => {
   const tenant = await newTenant(t);
   const cell = await openCell(server, home, { tenant, environment: 'staging' });
@@ -195,7 +221,7 @@ test('without a key that can be sealed to, nothing is removed', async (t) => {
   await assertRefused(remove(tenant), 'no_export_key', /demo/);
   // The key with which this home plays the tenant goes with it: nobody could open what was sealed to it.
   const cell = await openCell(server, home, { tenant, environment: 'production' });
-  await registerSampleKey(cell, await sampleKey(home, tenant));
+  await registerSampleKey(cell, await sampleKey(home, tenant), OPERATOR);
   await cell.close();
   await assertRefused(remove(tenant), 'no_export_key');
   assert.equal((await leftOf(tenant)).length, 3 * (1 + CELL_ROLES.length));
@@ -253,6 +279,11 @@ test('the portfolio that a tenant takes along is loaded by another cell, balance
       ['portfolio', 3],
       ['audit trail', 2],
     ],
+  );
+  const told = await here.admin.rows<{ action: string }>`select action from audit.entries order by seq`;
+  assert.deepEqual(
+    told.map(({ action }) => action),
+    ['cell.export_begun', 'cell.removal_begun'],
   );
   const csv = await openSealed(join(folder, exports[0].file), { tenant: archive, cell: [here.cellKey] });
   const there = await testCell(t);

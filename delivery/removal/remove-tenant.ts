@@ -30,6 +30,7 @@ import { exportKeysOf } from './export-keys.ts';
 import { keksTold, takeInventory } from './inventory.ts';
 import { platformKey } from './platform-key.ts';
 import { endRecord, findUnfinished, newFolder, type RemovalRecord, writeRecord } from './removal-record.ts';
+import { tellOfRemoval } from './tell-of-removal.ts';
 import { findTenantFiles } from './tenant-files.ts';
 
 export interface RemovalWanted {
@@ -145,6 +146,8 @@ class Removal {
       }
       await writeRecord(folder, begun);
       crashPoint('removal:begun');
+      if (wanted.withoutExport)
+        for (const name of shut) await tellOfRemoval(server, home, name, wanted.operator);
       const exports = wanted.withoutExport ? [] : await this.#exportAll(shut, folder, wanted);
       crashPoint('removal:exported');
       const inventories = [];

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { services } from '#services/all.ts';
 import { withLab } from '../lab/lab.ts';
 import { Report } from '../lab/report.ts';
+import { operationsNotTried } from './asked.ts';
 import { Attempts, metError } from './attempts.ts';
 import { Canaries } from './canaries.ts';
 import { guards } from './guards.ts';
@@ -12,6 +13,7 @@ import { checkEdits } from './mutate.ts';
 import { exampleOf, operations, requestOf, type Schema } from './operation-request.ts';
 import { PART_NAMES, parts } from './parts.ts';
 import type { SealedCell } from './sealed-cell.ts';
+import { textsOf } from './tries/injection.ts';
 
 test('a guard that is not the one for an attempt, an answer and a fault are all told', () => {
   const attempts = new Attempts();
@@ -73,6 +75,28 @@ test('every declared operation gets a request that its own schema takes', () => 
     for (const name of required) assert.ok(name in (body as object), `${operation.operation}.${name}`);
   }
   assert.equal(exampleOf({ type: 'string', examples: ['5411'] }), '5411');
+});
+
+test('every text of every declared operation can be sent, in optional fields and in lists as well', () => {
+  const nobody = { ids: {}, pans: [] } as unknown as SealedCell;
+  const seen: string[] = [];
+  for (const operation of operations)
+    for (const part of [operation.http.params, operation.http.query, operation.http.body])
+      for (const name of textsOf(part as Schema | undefined)) {
+        const { path, body } = requestOf(operation, { of: nobody, with: { [name]: 'mark-of-a-text' } });
+        assert.match(`${path} ${JSON.stringify(body)}`, /mark-of-a-text/, `${operation.operation}.${name}`);
+        seen.push(name);
+      }
+  for (const name of ['card_id', 'limit', 'blocked', 'only', 'daily_count'])
+    assert.ok(seen.includes(name), name);
+});
+
+test('an operation that is declared and was not tried is told', () => {
+  const tried = [{ kind: 'caller that is not proven', what: 'cards.readCard by gateway: run out' }];
+  const missing = operationsNotTried(tried);
+  assert.ok(!missing.includes('cards.readCard: caller that is not proven'));
+  assert.ok(missing.includes('cards.readCard: forged token'));
+  assert.ok(missing.includes('ledger.readAccount: caller that is not proven'));
 });
 
 test('nothing crosses between cells: callers, roles and sealed values', { timeout: 240_000 }, async () => {

@@ -72,7 +72,7 @@ export function requestOf(
   { of, nth = 0, with: given = {}, idempotencyKey }: Choice,
 ): Pick<Asked, 'method' | 'path' | 'body' | 'headers'> {
   const value = (name: string, schema: Schema): unknown => {
-    if (name in given) return given[name];
+    if (name in given) return schema.type === 'array' ? [given[name]] : given[name];
     const known = of.ids[name];
     if (known?.length) return known[nth % known.length];
     if (name === 'card_number' && of.pans.length > 0) return of.pans[nth % of.pans.length];
@@ -86,7 +86,10 @@ export function requestOf(
   const filled = (schema: Schema): Record<string, unknown> =>
     Object.fromEntries(
       Object.entries(schema.properties ?? {})
-        .filter(([name]) => schema.required?.includes(name) || ALSO.has(name) || name in given)
+        .filter(
+          ([name, property]) =>
+            schema.required?.includes(name) || ALSO.has(name) || holdsAny(given, name, property),
+        )
         .map(([name, property]) => [name, value(name, property)]),
     );
   const params = filled((http.params ?? {}) as Schema);
@@ -105,6 +108,10 @@ export function requestOf(
     }),
   };
 }
+
+/** Whether a field, or one within it, is among those that are given. */
+const holdsAny = (given: object, name: string, { properties = {} }: Schema): boolean =>
+  name in given || Object.entries(properties).some(([inside, schema]) => holdsAny(given, inside, schema));
 
 const bodyOf = (schema: Schema, filled: (schema: Schema) => unknown): unknown =>
   schema.properties ? filled(schema) : exampleOf(schema);

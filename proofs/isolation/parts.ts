@@ -1,5 +1,6 @@
 import type { Attempts } from './attempts.ts';
 import type { Stage } from './stage.ts';
+import { tryBackups } from './tries/backups.ts';
 import { tryCallers } from './tries/callers.ts';
 import { tryFiles } from './tries/files.ts';
 import { tryForgedTokens } from './tries/forged-tokens.ts';
@@ -8,6 +9,7 @@ import { tryIdentifiers } from './tries/identifiers.ts';
 import { tryInjection } from './tries/injection.ts';
 import { tryInterleaved } from './tries/interleaved.ts';
 import { tryLogs } from './tries/logs.ts';
+import { tryNetwork } from './tries/network.ts';
 import { tryQueues } from './tries/queues.ts';
 import { trySockets } from './tries/sockets.ts';
 import { tryStolenCredentials } from './tries/stolen-credentials.ts';
@@ -22,6 +24,8 @@ export const PART_NAMES = [
   'interleaved',
   'sockets',
   'queues',
+  'network',
+  'backups',
   'injection',
   'logs',
 ] as const;
@@ -48,6 +52,8 @@ export const parts: readonly Part[] = [
   },
   { name: 'sockets', needsPlatform: true, run: trySockets },
   { name: 'queues', needsPlatform: false, run: tryQueues },
+  { name: 'network', needsPlatform: false, run: tryNetwork },
+  { name: 'backups', needsPlatform: false, run: tryBackups },
   { name: 'injection', needsPlatform: true, run: tryInjection },
   { name: 'logs', needsPlatform: true, run: tryLogs },
 ];

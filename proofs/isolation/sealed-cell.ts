@@ -39,7 +39,5 @@ export interface SealedCell {
   readonly pans: readonly string[];
 }
 
-export const pairsOf = (cells: readonly SealedCell[]): [SealedCell, SealedCell][] =>
-  cells.flatMap((here) =>
-    cells.filter((there) => there !== here).map((there): [SealedCell, SealedCell] => [here, there]),
-  );
+export const pairsOf = <T>(cells: readonly T[]): [T, T][] =>
+  cells.flatMap((here) => cells.filter((there) => there !== here).map((there): [T, T] => [here, there]));

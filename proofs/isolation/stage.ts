@@ -1,4 +1,5 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cellText, databaseName, ENVIRONMENTS, type CellName } from '#delivery/cells/cell-name.ts';
 import { loadCellKeys } from '#delivery/cells/cell-keys.ts';
@@ -49,9 +50,14 @@ export interface StageOptions {
 const CARDS = 24;
 const SEED = 7;
 const MIGRATE_MS_MAX = 120_000;
-const UP_MS_MAX = 60_000;
+const UP_MS_MAX = 180_000;
+/** A second on a machine that does nothing else; six cells wake at once. */
+const WAKE_MS_MAX = 120_000;
 
-/** Two tenants in three environments, `relevo up` over them; all is cleared away with the lab. */
+/**
+ * Two tenants in three environments, `relevo up` over them; all is cleared away with the lab. In a lab that is borrowed the
+ * tenants and their portfolios are there already, and what is begun anew are the clients.
+ */
 export async function withStage<T>(
   lab: Lab,
   options: StageOptions,
@@ -59,10 +65,9 @@ export async function withStage<T>(
 ): Promise<T> {
   const other = lab.tenant.replace('proof', 'other');
   const server = await lab.server();
-  await addTenant(server, lab.home, other);
-  const socketsFolder = join(lab.folder, 's');
-  // The embedded server's user is another one and has nothing to do here.
-  await mkdir(socketsFolder, { mode: 0o700 });
+  if (!lab.isBorrowed) await addTenant(server, lab.home, other);
+  // For one account alone: the embedded server's user is another one and has nothing to do here.
+  const socketsFolder = await mkdtemp(join(lab.folder, 's'));
   let platform: RunningPlatform | null = null;
   try {
     const cells: SealedCell[] = [];
@@ -88,7 +93,8 @@ export async function withStage<T>(
       platform.running.kill('SIGTERM');
       await endOf(platform.running, 15_000);
     }
-    if (!lab.isEmbedded) await removeTenant(server, lab.home, other, join(lab.home, 'none'));
+    if (!lab.isEmbedded && !lab.isBorrowed)
+      await removeTenant(server, lab.home, other, join(lab.home, 'none'));
   }
 }
 
@@ -106,12 +112,12 @@ async function cellsOf(
     const name: CellName = { tenant, environment };
     const opened = await openCell(await lab.server(), lab.home, name);
     try {
-      await registerSampleKey(opened, tenantKey);
+      await registerSampleKey(opened, tenantKey, 'proof');
       const db = opened.connect('migrations', 1);
       const vault = await openVault(opened, db);
       const keys = await loadCellKeys(db, vault);
       const isPopulated = populated.includes(environment);
-      if (isPopulated) {
+      if (isPopulated && !lab.isBorrowed) {
         const path = join(lab.folder, `${tenant}-${environment}.gpg`);
         await makeSample(
           path,
@@ -126,7 +132,9 @@ async function cellsOf(
       }
       const access = openAccess(opened, 'operators');
       const add = async (called: string, scopes: readonly string[]): Promise<TriedClient> => {
-        const { clientId, secret } = await access.addClient({ actor: 'proof', name: called, scopes });
+        // Of their own for every run in a lab that is borrowed.
+        const name = `${called} ${randomBytes(3).toString('hex')}`;
+        const { clientId, secret } = await access.addClient({ actor: 'proof', name, scopes });
         return { clientId, secret, token: '' };
       };
       const all = scopesOfRelease();
@@ -237,7 +245,7 @@ async function tokenOf({ host }: SealedCell, client: TriedClient, ask: AskGatewa
       return status === 200 && (json['access_token'] as string);
     },
     // The gateway reads what is in service twice a second, and a cell has to wake.
-    { msMax: 30_000, everyMs: 250 },
+    { msMax: WAKE_MS_MAX, everyMs: 250 },
   );
   if (!token) throw new Error(`${host} gives its own client no token`);
   return token;

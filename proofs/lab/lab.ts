@@ -11,25 +11,39 @@ import { findPostmaster, stopPostmaster } from '#runtime/postgres/postmaster.ts'
 import { acquireServer, type Server } from '#runtime/postgres/server.ts';
 import { endProcess, processesOf } from './processes.ts';
 import { Command, type Running } from './command.ts';
+import { whenLeft } from './when-left.ts';
+
+/** A lab that another process has opened, by what it takes to work in it. */
+export interface LabPlace {
+  readonly folder: string;
+  readonly tenant: string;
+}
 
 /**
  * A place of its own for a proof: a home that is gone afterwards, a tenant that nobody else has, and a database
- * server (the embedded one of that home, or the one of RELEVO_DATABASE_URL).
+ * server (the embedded one of that home, or the one of RELEVO_DATABASE_URL). One that is borrowed from another process,
+ * by one borrower at a time, stays when it is closed: what was started in it ends, and what was made is left.
  */
 export class Lab {
   readonly folder: string;
   readonly home: string;
   readonly tenant: string;
   readonly databaseUrl: string | undefined;
+  readonly isBorrowed: boolean;
   readonly #settings: Readonly<Record<string, string>>;
   readonly #clients = new Map<string, Promise<pg.Client>>();
   readonly #running = new Set<Running>();
   #server: Server | null = null;
 
-  private constructor(folder: string, settings: Readonly<Record<string, string>>) {
+  private constructor(
+    { folder, tenant }: LabPlace,
+    settings: Readonly<Record<string, string>>,
+    isBorrowed: boolean,
+  ) {
     this.folder = folder;
     this.home = join(folder, 'home');
-    this.tenant = `proof-${randomBytes(3).toString('hex')}`;
+    this.tenant = tenant;
+    this.isBorrowed = isBorrowed;
     this.databaseUrl = process.env['RELEVO_DATABASE_URL'];
     this.#settings = settings;
   }
@@ -39,7 +53,8 @@ export class Lab {
     const folder = await mkdtemp(join(tmpdir(), 'relevo-proof-'));
     // The embedded server of root runs as another user, who must pass through here but read nothing.
     await chmod(folder, 0o711);
-    const lab = new Lab(folder, settings);
+    const tenant = `proof-${randomBytes(3).toString('hex')}`;
+    const lab = new Lab({ folder, tenant }, settings, false);
     try {
       await addTenant(await lab.server(), lab.home, lab.tenant);
     } catch (error) {
@@ -47,6 +62,10 @@ export class Lab {
       throw error;
     }
     return lab;
+  }
+
+  static borrow(place: LabPlace, settings: Readonly<Record<string, string>> = {}): Lab {
+    return new Lab(place, settings, true);
   }
 
   get isEmbedded(): boolean {
@@ -139,10 +158,15 @@ export class Lab {
     await client?.end().catch(() => {});
   }
 
-  /** Leaves nothing behind: no process, no database, no file. */
+  /** Leaves nothing behind: no process, no database, no file; of a lab that was borrowed no process. */
   async close(): Promise<void> {
     for (const running of this.#running) running.kill();
     for (const pid of processesOf(this.home)) endProcess(pid);
+    if (this.isBorrowed) {
+      await Promise.all([...this.#clients.keys()].map((database) => this.disconnect(database)));
+      await this.#server?.release().catch(() => {});
+      return;
+    }
     if (!this.isEmbedded && this.#server) await this.#leaveServer(this.#server);
     await Promise.all([...this.#clients.keys()].map((database) => this.disconnect(database)));
     if (this.isEmbedded && this.#server) {
@@ -177,18 +201,18 @@ function isLost(error: unknown): boolean {
   return /^(57P|08)/.test(code) || /^E[A-Z]+$/.test(code);
 }
 
-/** Runs `use` in a lab that is cleared away however it ends, by Ctrl-C too. */
+/** Runs `use` in a lab, its own or one that is borrowed, which is closed however it ends, by Ctrl-C too. */
 export async function withLab<T>(
   settings: Readonly<Record<string, string>>,
   use: (lab: Lab) => Promise<T>,
+  borrowed?: LabPlace,
 ): Promise<T> {
-  const lab = await Lab.open(settings);
-  const leave = () => void lab.close().finally(() => process.exit(130));
-  process.once('SIGINT', leave).once('SIGTERM', leave);
+  const lab = borrowed ? Lab.borrow(borrowed, settings) : await Lab.open(settings);
+  const stay = whenLeft(() => lab.close());
   try {
     return await use(lab);
   } finally {
-    process.off('SIGINT', leave).off('SIGTERM', leave);
+    stay();
     await lab.close();
   }
 }

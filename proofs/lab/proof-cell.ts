@@ -72,7 +72,7 @@ export class ProofCell {
     const tenantKey = await sampleKey(lab.home, lab.tenant);
     const cell = await openCell(await lab.server(), lab.home, name);
     try {
-      await registerSampleKey(cell, tenantKey);
+      await registerSampleKey(cell, tenantKey, 'proof');
       const db = cell.connect('migrations', 1);
       const vault = await openVault(cell, db);
       const keys = await loadCellKeys(db, vault);

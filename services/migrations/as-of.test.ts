@@ -126,7 +126,7 @@ test('a cancelled delta leaves what messages have moved, before it and while it 
   assert.equal(await move(cell, 'asof-c2', { kind: 'release', amountMinor: 5, at: since }), 'moved');
   assert.equal(await move(cell, 'asof-c3', { kind: 'release', amountMinor: 0, at: since }), 'moved');
   assert.equal(await move(cell, 'asof-c4', { kind: 'post', amountMinor: 1, at: since }), 'moved');
-  await cancelMigration(cell, importNumber);
+  await cancelMigration(cell, importNumber, 'ana');
   assert.deepEqual(await balances(cell), ['asof-c1 75 0', 'asof-c2 100 5', 'asof-c3 100 0']);
   await assertLedgerLaws(cell);
   const { report } = await migrate(cell, files[1].csv);

@@ -27,7 +27,7 @@ const outcomesOf = ({ lines }: Migrated) =>
   Object.fromEntries(lines.map((each) => [each.externalId.replace(/^x-/, ''), each.code || each.outcome]));
 
 async function redriveAll(cell: TestCell, { migration }: Migrated, filter: DeadLetterFilter = {}) {
-  const redriven = await redrive(cell, migration, filter);
+  const redriven = await redrive(cell, migration, filter, 'ana');
   return { redriven, after: await finish(cell, migration.importNumber, { workers: 2 }) };
 }
 
@@ -123,7 +123,7 @@ test('dead letters are redriven by line and by code; what hangs on a dead card s
     [outcomesOf(card.after)['c2'], outcomesOf(card.after)['h2']],
     ['migrated', 'card_is_dead'],
   );
-  assert.equal(await redrive(cell, card.after.migration, { code: 'row_failed' }), 0);
+  assert.equal(await redrive(cell, card.after.migration, { code: 'row_failed' }, 'ana'), 0);
   const rest = await redriveAll(cell, card.after);
   assert.equal(rest.redriven, 2);
   assert.deepEqual(rest.after.report.outcomes, { migrated: 9 });
@@ -162,7 +162,7 @@ test('a migration that is under way is not redriven', async (t) => {
   const { migration } = await migrate(cell, csv);
   await cell.admin.run`update migrations.migrations set state = 'working'`;
   await assert.rejects(
-    redrive(cell, { ...migration, state: 'working' }, {}),
+    redrive(cell, { ...migration, state: 'working' }, {}, 'ana'),
     (error) => (error as { code: string }).code === 'not_completed',
   );
 });

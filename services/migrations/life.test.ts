@@ -119,7 +119,7 @@ test('a file that has to be read again, and is another one by then, takes no eff
   await writeFile(path, 'something else');
   await assert.rejects(loadMigration(later, migration, file, path), hasCode('file_changed'));
   assert.deepEqual((await storedRows(cell, ['migrations']))['migrations.chunks'], []);
-  await cancelMigration(cell, migration.importNumber);
+  await cancelMigration(cell, migration.importNumber, 'ana');
   assert.deepEqual((await migrate(cell, csv)).report.outcomes, outcomes);
 });
 
@@ -226,7 +226,7 @@ test('cancelled while it is loading, nothing is left and the file may come again
   const { importNumber } = started.migration;
   const stop = { mayGoOn: () => Promise.resolve(false) };
   await loadFile(cell, importNumber, started.file, stop);
-  await cancelMigration(cell, importNumber);
+  await cancelMigration(cell, importNumber, 'ana');
   const left = await storedRows(cell, ['migrations']);
   assert.deepEqual([left['migrations.chunks'], left['migrations.claims']], [[], []]);
   const { report } = await migrateFile(cell, path);

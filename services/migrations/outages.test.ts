@@ -111,7 +111,7 @@ for (const service of ['cards', 'cardholders', 'ledger'])
         'what the contract rejects is rejected',
       );
 
-      await redrive(cell, first.migration, {});
+      await redrive(cell, first.migration, {}, 'ana');
       const second = await finish(cell, importNumber, { workers: 2 });
       const state = emptyState();
       const judged = judge(csv, state);
@@ -212,7 +212,7 @@ test('attempts run out after a part of a chunk was finished: what is finished st
   assert.ok(first.report.outcomes.dead! > 0);
   await assertLedgerLaws(cell);
   await cell.admin.run`drop trigger sick on ledger.accounts`;
-  await redrive(cell, first.migration, {});
+  await redrive(cell, first.migration, {}, 'ana');
   const { report } = await finish(cell, first.migration.importNumber);
   const state = emptyState();
   judge(full.csv, state);

@@ -35,12 +35,13 @@ export const listDeadLetters = (db: Database, importNumber: number, filter: Dead
 
 /**
  * Puts dead letters back into the queue, in file order. They stay among the dead until a worker has settled
- * them, so a crash loses none. Answers how many.
+ * them, so a crash loses none. Answers how many. The audit trail is told before the commit.
  */
 export async function redrive(
   cell: MigrationCell,
   migration: Migration,
   filter: DeadLetterFilter,
+  operator: string,
 ): Promise<number> {
   const { importNumber } = migration;
   if (migration.state !== 'completed')
@@ -79,6 +80,9 @@ export async function redrive(
       update migrations.migrations
          set state = 'working', reconciled = null, ledger_offset = ${JSON.stringify(offset)}
        where import_number = ${importNumber} and state = 'completed'`;
+    const subject = migrationId(cell, importNumber);
+    const details = { lines: letters.length };
+    await cell.audit.appendEntries([{ actor: operator, action: 'migration.redriven', subject, details }]);
   });
   return letters.length;
 }

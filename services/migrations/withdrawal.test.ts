@@ -46,7 +46,7 @@ async function beginAndCancel(at: TestCell, csv: string, { chunks = Infinity } =
   await bringIn(at, started, path);
   if (chunks === Infinity) await workQueue(at, importNumber, { workers: 2 });
   else await workQueue(at, importNumber, { workers: 1, signal: await afterChunks(at, importNumber, chunks) });
-  await cancelMigration(at, importNumber);
+  await cancelMigration(at, importNumber, 'ana');
   return importNumber;
 }
 
@@ -137,7 +137,7 @@ test('a cancelled import writes no more, and cancelling twice is refused', async
     withdrawn,
   );
   await assert.rejects(
-    cancelMigration(own, importNumber),
+    cancelMigration(own, importNumber, 'ana'),
     (error) => (error as { code: string }).code === 'not_active',
   );
 });
@@ -148,7 +148,7 @@ test('a migration whose books are closed can no longer be cancelled', async (t) 
   const { migration } = await migrate(own, file.csv);
   const before = await storedRows(own);
   await assert.rejects(
-    cancelMigration(own, migration.importNumber),
+    cancelMigration(own, migration.importNumber, 'ana'),
     (error) => (error as { code: string }).code === 'already_completed',
   );
   assert.deepEqual(await storedRows(own), before);

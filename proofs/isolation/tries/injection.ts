@@ -55,13 +55,14 @@ export async function tryInjection(
   }
 }
 
-/** Names, in the way in which requests have them, of every text that an operation takes, nested ones too. */
-function textsOf(schema: Schema | undefined): string[] {
+/** Names, in the way in which requests have them, of every text that an operation takes, nested and listed ones too. */
+export function textsOf(schema: Schema | undefined): string[] {
   if (!schema) return [];
   if (schema.type === 'array') return textsOf(schema.items);
-  return Object.entries(schema.properties ?? {}).flatMap(([name, property]) =>
-    property.type === 'object' || property.type === 'array' ? textsOf(property) : [name],
-  );
+  return Object.entries(schema.properties ?? {}).flatMap(([name, property]) => {
+    const inside = textsOf(property);
+    return inside.length > 0 ? inside : [name];
+  });
 }
 
 async function tryFields(stage: Stage, cell: SealedCell, attempts: Attempts): Promise<void> {
@@ -73,8 +74,12 @@ async function tryFields(stage: Stage, cell: SealedCell, attempts: Attempts): Pr
     return [...names].flatMap((name) => PAYLOADS.map((payload) => [operation, name, payload] as const));
   });
   await inTurns(tried, async ([operation, name, payload]) => {
+    const request = requestOf(operation, { of: cell, with: { [name]: payload } });
+    const sent = `${decodeURIComponent(request.path.replaceAll('+', ' '))} ${JSON.stringify(request.body)}`;
+    if (![payload, JSON.stringify(payload).slice(1, -1)].some((text) => sent.includes(text)))
+      throw new Error(`${operationName(operation)}.${name} is not sent: nothing would be proven`);
     const answer = await ask.ask({
-      ...requestOf(operation, { of: cell, with: { [name]: payload } }),
+      ...request,
       host: cell.host,
       token: cell.client.token,
     });

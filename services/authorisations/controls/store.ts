@@ -41,10 +41,14 @@ export interface SetControls extends Subject {
   readonly state: 'draft' | 'active';
 }
 
+/** Told of a version before it is committed: what cannot be written down is not done. */
+export type TellOfVersion = (version: ControlVersion) => Promise<unknown>;
+
 /** Makes a version of these controls; says `changed: false` where the one in its place says the same. */
 export const setControls = (
   db: Database,
   { scope, subject, controls, state }: SetControls,
+  tell?: TellOfVersion,
 ): Promise<ControlVersion & { readonly changed: boolean }> =>
   db.transaction(async (tx) => {
     await takeTurn(tx);
@@ -60,11 +64,16 @@ export const setControls = (
       select ${scope}, ${subject}, coalesce(max(version), 0) + 1, ${state}, ${rules}::jsonb
         from authorisations.controls where scope = ${scope} and subject = ${subject}
       returning scope, subject, version, state, rules, set_at as "setAt", promoted_at as "promotedAt"`;
+    await tell?.(made);
     return { ...made, changed: true };
   });
 
 /** The draft decides from now on. */
-export const promoteDraft = (db: Database, { scope, subject }: Subject): Promise<ControlVersion> =>
+export const promoteDraft = (
+  db: Database,
+  { scope, subject }: Subject,
+  tell?: TellOfVersion,
+): Promise<ControlVersion> =>
   db.transaction(async (tx) => {
     await takeTurn(tx);
     if (!(await draftOf(tx, { scope, subject })))
@@ -76,6 +85,7 @@ export const promoteDraft = (db: Database, { scope, subject }: Subject): Promise
       update authorisations.controls set state = 'active', promoted_at = now()
        where scope = ${scope} and subject = ${subject} and state = 'draft'
       returning scope, subject, version, state, rules, set_at as "setAt", promoted_at as "promotedAt"`;
+    await tell?.(promoted);
     return promoted;
   });
 
