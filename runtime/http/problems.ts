@@ -1,16 +1,4 @@
-import type { Retry } from '#declare/errors.ts';
-
-export interface ProblemDeclaration {
-  readonly status: number;
-  readonly title: string;
-  /** What is told where there is nothing more exact to say. */
-  readonly text: string;
-  readonly retry: Retry;
-}
-
-export const declareProblems = <Code extends string>(
-  table: Record<Code, ProblemDeclaration>,
-): Readonly<Record<Code, ProblemDeclaration>> => table;
+import { declareProblems, type ProblemDeclaration } from '#declare/errors.ts';
 
 /** What any server of requests may answer, by rising status. */
 export const commonProblems = declareProblems({
