@@ -62,8 +62,16 @@ const controls = {
   ),
 };
 
+const EXAMPLE = {
+  single_minor: '50000',
+  daily_minor: '120000',
+  daily_count: 20,
+  categories: { blocked: ['7995', '5933-5937'] },
+  countries: { only: ['PE', 'CL'] },
+};
+
 /** What is absent is not limited. */
-export const CardControls = Type.Object(controls, { ...STRICT, title: 'Controls' });
+export const CardControls = Type.Object(controls, { ...STRICT, title: 'Controls', examples: [EXAMPLE] });
 export type CardControls = Static<typeof CardControls>;
 
 export const ReadControls = answer('ControlsOfCard', {
@@ -72,6 +80,6 @@ export const ReadControls = answer('ControlsOfCard', {
     description: 'Rises with every change; 0 where none were ever set.',
     examples: [3],
   }),
-  controls: Type.Object(controls, { additionalProperties: false }),
+  controls: Type.Object(controls, { additionalProperties: false, examples: [EXAMPLE] }),
 });
 export type ReadControls = Static<typeof ReadControls>;
