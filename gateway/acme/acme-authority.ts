@@ -2,11 +2,12 @@ import { createPrivateKey } from 'node:crypto';
 import { Agent } from 'node:https';
 import { join } from 'node:path';
 import * as acme from 'acme-client';
+import { writeAside } from '#runtime/files/write-aside.ts';
 import { makeFolder, readIfThere } from '#runtime/postgres/files.ts';
 import { Refusal } from '#runtime/refusal.ts';
 import { isHostName } from '../host-name.ts';
 import { dueAt, isGood } from '../lifetime.ts';
-import { makeOnce, type Pair, pairIn, replaceFile, textOf } from '../pair-file.ts';
+import { makeOnce, type Pair, pairIn, textOf } from '../pair-file.ts';
 
 export interface AcmeOptions {
   /** Where account key and certificates are kept. */
@@ -176,7 +177,7 @@ class Authority implements AcmeAuthority {
     const text = textOf({ certificate, key: String(key) });
     const pair = pairIn(text);
     if (pair === null || !isGood(pair, host, this.#now())) throw new Error('The certificate is not good.');
-    await replaceFile(this.#fileOf(host), text, 0o600);
+    await writeAside(this.#fileOf(host), text);
     return pair;
   }
 
