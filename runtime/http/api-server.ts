@@ -5,7 +5,14 @@ import type { ErrorTable } from '#declare/errors.ts';
 import { problemOfError, type PublicRoute } from '#declare/http.ts';
 import { Refusal } from '#runtime/refusal.ts';
 import { problemOf, type SchemaError } from './field-faults.ts';
-import { type CommonProblem, commonProblem, MEDIA_TYPE, Problem, problemBody } from './problems.ts';
+import {
+  type CommonProblem,
+  commonProblem,
+  MEDIA_TYPE,
+  Problem,
+  PROBLEM_HEADER,
+  problemBody,
+} from './problems.ts';
 
 /** A request that its schemas have passed. */
 export interface ApiRequest<Admission> {
@@ -285,6 +292,7 @@ function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
   // As bytes: to anything else the framework adds a charset, which this type does not have.
   return reply
     .code(status)
+    .header(PROBLEM_HEADER, problem.code)
     .type(MEDIA_TYPE)
     .send(Buffer.from(JSON.stringify(problemBody(problem))));
 }

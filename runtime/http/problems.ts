@@ -113,6 +113,9 @@ export const commonProblem = (
 
 export const MEDIA_TYPE = 'application/problem+json';
 
+/** The code of a problem beside its document, for whoever passes answers on without reading them. */
+export const PROBLEM_HEADER = 'x-problem-code';
+
 /** The document of RFC 9457. */
 export const problemBody = ({ code, declaration: { status, title }, message, faults }: Problem) => ({
   type: `urn:relevo:problem:${code}`,
