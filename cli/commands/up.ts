@@ -158,8 +158,7 @@ class Platform {
       await this.#route();
       if (performance.now() - renewedMs > RENEW_MS) {
         renewedMs = performance.now();
-        // Authorities take their time; what goes wrong is told by the door.
-        void this.door.renewCertificates().catch(() => {});
+        this.#renewCertificates();
       }
       await this.#watch.look(
         (name, needs) => this.#tend(cellText(name), needs),
@@ -175,6 +174,11 @@ class Platform {
     await this.#processes.stop();
   }
 
+  /** Authorities take their time; what goes wrong is told by the door. */
+  #renewCertificates(): void {
+    void this.door.renewCertificates().catch(() => {});
+  }
+
   /** What has come into service, has other terms or has gone. */
   async #route(): Promise<void> {
     const { RELEVO_HOME: home, RELEVO_GATEWAY_PUBLIC_PORT: publicPort } = this.#context.settings;
@@ -185,6 +189,8 @@ class Platform {
       this.#routing.current = routing;
       this.#routing.text = text;
       this.door.use(routing.table);
+      // New hosts have their certificates before their first client comes.
+      this.#renewCertificates();
     } catch (error) {
       const { out } = this.#context;
       tell(out, { state: 'trouble', code: 'routing_failed', message: describeFailure(error) }, () => {

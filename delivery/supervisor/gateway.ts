@@ -214,5 +214,5 @@ const FREE_PORT =
 
 const refusalOf = (error: unknown): { code: string; message: string } =>
   error instanceof Refusal
-    ? { code: error.code, message: error.message }
+    ? { code: error.code, message: error.advice ? `${error.message} ${error.advice}` : error.message }
     : { code: 'unexpected', message: 'Something failed that should not.' };

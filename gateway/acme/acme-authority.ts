@@ -7,6 +7,7 @@ import { makeFolder, readIfThere } from '#runtime/postgres/files.ts';
 import { Refusal } from '#runtime/refusal.ts';
 import { isHostName } from '../host-name.ts';
 import { dueAt, isGood } from '../lifetime.ts';
+import { isReachable } from './is-reachable.ts';
 import { makeOnce, type Pair, pairIn, textOf } from '../pair-file.ts';
 
 export interface AcmeOptions {
@@ -55,6 +56,7 @@ export async function openAcmeAuthority(options: AcmeOptions): Promise<AcmeAutho
   await makeFolder(folder, { mode: 0o700 });
   await makeFolder(join(folder, 'hosts'), { mode: 0o700 });
   const keyFile = join(folder, 'account-key.pem');
+  checkAddress(directoryUrl);
   const accountKey =
     (await readIfThere(keyFile)) ??
     (await makeOnce(keyFile, async () => String(await acme.crypto.createPrivateEcdsaKey('P-256'))));
@@ -144,8 +146,8 @@ class Authority implements AcmeAuthority {
           this.#failures.delete(host);
           return pair;
         },
-        (error: unknown) => {
-          throw this.#failed(host, error);
+        async (error: unknown) => {
+          throw await this.#failed(host, error);
         },
       )
       .finally(() => this.#ordering.delete(host));
@@ -189,18 +191,43 @@ class Authority implements AcmeAuthority {
     return Promise.race([ordered, tooLate]).finally(() => clearTimeout(late));
   }
 
-  #failed(host: string, cause: unknown): Refusal {
+  async #failed(host: string, cause: unknown): Promise<Refusal> {
+    const { directoryUrl, authorityRoots } = this.#options;
     const count = (this.#failures.get(host)?.count ?? 0) + 1;
     const most = Math.min(FIRST_WAIT_MS * 2 ** (count - 1), WAIT_MS_MAX);
     // Half of it by chance, so that hosts that failed together do not come back together.
     const waitMs = most / 2 + (most / 2) * (this.#options.random ?? Math.random)();
     const nextAt = this.#now() + waitMs;
     this.#failures.set(host, { count, nextAt });
-    const refusal = notIssued(host, nextAt, cause);
+    const refusal = (await isReachable(directoryUrl, authorityRoots))
+      ? notIssued(host, nextAt, cause)
+      : unreachable(directoryUrl, nextAt, cause);
     this.#options.onTrouble?.(refusal);
     return refusal;
   }
 }
+
+function checkAddress(url: string): void {
+  if (URL.parse(url)?.protocol === 'https:') return;
+  throw new Refusal(
+    'acme_address_malformed',
+    'The address of the ACME authority is none that begins with https://.',
+    {
+      advice:
+        'Give RELEVO_ACME_URL the address of its directory, such as https://acme-v02.api.letsencrypt.org/directory.',
+    },
+  );
+}
+
+const unreachable = (url: string, nextAt: number, cause: unknown): Refusal =>
+  new Refusal(
+    'acme_unreachable',
+    `The ACME authority at ${new URL(url).host} cannot be reached or is not trusted.`,
+    {
+      advice: `See RELEVO_ACME_URL, and RELEVO_ACME_ROOTS where it is a private one. Certificates that are here go on serving; it is tried again at ${new Date(nextAt).toISOString()}.`,
+      cause,
+    },
+  );
 
 const notIssued = (host: string, nextAt: number, cause?: unknown): Refusal =>
   new Refusal('certificate_not_issued', `No certificate for ${host} could be had.`, {
