@@ -18,7 +18,8 @@ import type { Output } from '../output.ts';
 import { openLog, startWorkers, type Workers } from '../workers.ts';
 
 const POLL_MS = 500;
-const RENEW_MS = 3_600_000;
+/** Certificates that are due, and orders that failed and whose time has come, are looked for so often. */
+const RENEW_MS = 60_000;
 
 export function upCommand(): Command {
   return new Command('up')

@@ -44,6 +44,24 @@ suite('an authority that speaks ACME', { skip: withoutPebble }, () => {
     assert.deepEqual(await again.certificateFor(HOST), pair);
   });
 
+  test('gives the hosts of a new tenant theirs side by side, by one account', async (t) => {
+    const { terms } = await startBoth(t);
+    const troubles: Refusal[] = [];
+    const authority = await openAcmeAuthority({ ...terms, onTrouble: (refusal) => troubles.push(refusal) });
+    const hosts = ['demo', 'staging', 'production'].map((environment) => `${environment}.quipu.example`);
+    await authority.renew(hosts);
+    assert.deepEqual(
+      troubles.map(({ cause }) => String(cause)),
+      [],
+    );
+    for (const host of hosts)
+      assert.ok(new X509Certificate((await authority.certificateFor(host)).certificate).checkHost(host));
+    // Another process finds the account there already.
+    const again = await openAcmeAuthority({ ...terms, onTrouble: (refusal) => troubles.push(refusal) });
+    await again.certificateFor('late.quipu.example');
+    assert.equal(troubles.length, 0);
+  });
+
   test('is asked again when a third of the life is left; the present one serves meanwhile', async (t) => {
     const { terms } = await startBoth(t);
     let at = Date.now();

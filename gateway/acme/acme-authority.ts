@@ -31,7 +31,7 @@ export interface AcmeOptions {
 export interface AcmeAuthority {
   /** The certificate of a host: the one that is here while it is good, else one that is ordered now. */
   certificateFor(host: string): Promise<Pair>;
-  /** Orders anew what is due; to be called every hour or so. */
+  /** Orders anew what is due, and what failed when its time has come; to be called every minute or so. */
   renew(hosts: Iterable<string>): Promise<void>;
 }
 
@@ -88,6 +88,7 @@ class Authority implements AcmeAuthority {
   readonly #ordering = new Map<string, Promise<Pair>>();
   readonly #failures = new Map<string, Failures>();
   readonly #now: () => number;
+  #account: Promise<void> | null = null;
 
   constructor(options: AcmeOptions, client: acme.Client) {
     this.#options = options;
@@ -156,15 +157,14 @@ class Authority implements AcmeAuthority {
   }
 
   async #orderNow(host: string): Promise<Pair> {
-    const { email, answerChallenge } = this.#options;
+    const { answerChallenge } = this.#options;
+    await this.#openAccount();
     const [key, csr] = await acme.crypto.createCsr(
       { altNames: [host] },
       await acme.crypto.createPrivateEcdsaKey('P-256'),
     );
     const certificate = await this.#client.auto({
       csr,
-      ...(email !== undefined && { email }),
-      termsOfServiceAgreed: true,
       challengePriority: ['http-01'],
       // We may be behind something that leads port 80 here; the authority sees whether it does.
       skipChallengeVerification: true,
@@ -181,6 +181,33 @@ class Authority implements AcmeAuthority {
     if (pair === null || !isGood(pair, host, this.#now())) throw new Error('The certificate is not good.');
     await writeAside(this.#fileOf(host), text);
     return pair;
+  }
+
+  /** Once for each process: of orders that begin together, each would open one of its own. */
+  #openAccount(): Promise<void> {
+    return (this.#account ??= this.#register().catch((error: unknown) => {
+      this.#account = null;
+      throw error;
+    }));
+  }
+
+  async #register(): Promise<void> {
+    const { email } = this.#options;
+    const contact = email === undefined ? {} : { contact: [`mailto:${email}`] };
+    try {
+      await this.#client.createAccount({ termsOfServiceAgreed: true, ...contact });
+    } catch (error) {
+      // Of one that was opened before, the library goes on to change nothing, and some authorities refuse that.
+      if (!this.#hasAccount()) throw error;
+    }
+  }
+
+  #hasAccount(): boolean {
+    try {
+      return this.#client.getAccountUrl() !== '';
+    } catch {
+      return false;
+    }
   }
 
   async #inTime<T>(ordered: Promise<T>): Promise<T> {
