@@ -10,6 +10,21 @@ export interface ErrorDeclaration {
   readonly advice?: string;
 }
 
+/** What a client of the API is answered when what it asked for was not done. */
+export interface ProblemDeclaration {
+  readonly status: number;
+  readonly title: string;
+  /** What is told where there is nothing more exact to say. */
+  readonly text: string;
+  readonly retry: Retry;
+}
+
+export type ProblemTable<Code extends string = string> = Readonly<Record<Code, ProblemDeclaration>>;
+
+export const declareProblems = <Code extends string>(
+  table: Record<Code, ProblemDeclaration>,
+): ProblemTable<Code> => table;
+
 export type ErrorTable<Code extends string = string> = Readonly<Record<Code, ErrorDeclaration>>;
 
 /** The errors of a service in order of precedence: when several apply, the caller sees the first. */

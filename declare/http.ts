@@ -1,3 +1,4 @@
+import type { ErrorTable, ProblemDeclaration, ProblemTable } from './errors.ts';
 import type { Operations, ServiceDeclaration } from './service.ts';
 
 /** A JSON Schema, as a plain value (typebox makes them, with their types). */
@@ -25,6 +26,8 @@ export interface PublicRoute {
    * Absent where nothing changes.
    */
   readonly idempotency?: 'key' | 'content';
+  /** What of the service's errors it answers a client with: codes that have a status. */
+  readonly errors?: readonly string[];
 }
 
 /** What the header Idempotency-Key may be. */
@@ -40,16 +43,36 @@ export interface RoutedOperation {
   /** What it does, from its declaration. */
   readonly text: string;
   readonly http: PublicRoute;
+  /** What it refuses itself, when everything before it has let the request pass. */
+  readonly problems: ProblemTable;
 }
 
-/** The routes of a service's public operations. */
+/** The routes of a service's public operations, and what these answer beside the service's errors. */
 export const publicRoutes = <O extends Operations>(
-  { name, operations }: ServiceDeclaration<O>,
+  { name, operations, errors }: ServiceDeclaration<O>,
   routes: Partial<Record<keyof O & string, PublicRoute>>,
+  problems: ProblemTable = {},
 ): readonly RoutedOperation[] =>
-  Object.entries(routes).map(([operation, http]) => ({
+  (Object.entries(routes) as [string, PublicRoute][]).map(([operation, http]) => ({
     service: name,
     operation,
     text: operations[operation].text,
-    http: http as PublicRoute,
+    http,
+    problems: {
+      ...Object.fromEntries(
+        (http.errors ?? []).map((code) => [code, declaredProblem(`${name}.${operation}`, code, errors)]),
+      ),
+      ...problems,
+    },
   }));
+
+/** The problem that an error of a service becomes for a client; null where it is none of a client's business. */
+export function problemOfError({ status, text, retry }: ErrorTable[string]): ProblemDeclaration | null {
+  return status === undefined ? null : { status, title: text, text, retry };
+}
+
+function declaredProblem(of: string, code: string, errors: ErrorTable): ProblemDeclaration {
+  const problem = Object.hasOwn(errors, code) ? problemOfError(errors[code]) : null;
+  if (!problem) throw new Error(`${of} names the error ${code}, which its service declares without a status`);
+  return problem;
+}

@@ -1,5 +1,3 @@
-import type { ProblemCode } from './problems.ts';
-
 /** What is told of a request: where it went and how it ended, and nothing of what was in it. */
 export interface AccessEntry {
   /** When it came; ISO 8601. */
@@ -14,8 +12,8 @@ export interface AccessEntry {
   readonly route: string | null;
   /** 0 where the client went before it was answered. */
   readonly status: number;
-  /** Why it was refused or broke off. */
-  readonly code: ProblemCode | 'client_gone' | null;
+  /** Why it was refused, here or by the cell, or `client_gone` where it broke off. */
+  readonly code: string | null;
   readonly ms: number;
   readonly bytesIn: number;
   readonly bytesOut: number;

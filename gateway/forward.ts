@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { Dispatcher, Pool } from 'undici';
+import { PROBLEM_HEADER } from '#runtime/http/problems.ts';
 import { Refusal } from '#runtime/refusal.ts';
 import type { Exchange } from './exchange.ts';
 import type { GatewayLimits } from './limits.ts';
@@ -51,7 +52,7 @@ export async function forward(exchange: Exchange, forwarding: Forwarding): Promi
     } catch (error) {
       if (error instanceof Problem || error instanceof ClientGone) throw error;
       // Nothing answers there: its process sleeps, or another one serves now.
-      if (!asking.isSent) forwarding.upstreams.retire(upstream, pool);
+      if (!asking.isSent) void forwarding.upstreams.retire(upstream, pool);
       if (attempt === ATTEMPTS_MAX || !asking.mayBeRepeated)
         throw new Problem(asking.isSent ? 'upstream_broken' : 'cell_unavailable');
     }
@@ -128,6 +129,7 @@ class Asking implements Dispatcher.DispatchHandler {
     exchange.upstreamMs = performance.now() - this.#sentAt;
     this.#left = headers['content-length'] === undefined ? null : Number(headers['content-length']);
     this.#stopAfter(this.#forwarding.limits.answerMsMax, 'upstream_broken');
+    if (status >= 400) exchange.code ??= problemCodeIn(headers);
     exchange.begin(status, answerHeaders(headers));
   }
 
@@ -163,6 +165,13 @@ class Asking implements Dispatcher.DispatchHandler {
     if (this.#controller !== null) this.#controller.abort(why);
     else if (!this.#exchange.isOver && why instanceof Problem) this.#exchange.refuse(why);
   }
+}
+
+const IS_CODE = /^[a-z][a-z0-9_]{0,63}$/;
+
+/** For the access log: which problem the cell has answered, and nothing of its words. */
+function problemCodeIn({ [PROBLEM_HEADER]: code }: IncomingHttpHeaders): string | null {
+  return typeof code === 'string' && IS_CODE.test(code) ? code : null;
 }
 
 function answerHeaders(headers: IncomingHttpHeaders): OutgoingHttpHeaders {

@@ -54,7 +54,8 @@ export class GatewayProcess {
       case 'refused':
         return this.#reaching.get(message.id)?.reject(refusalOf(message));
       case 'forget':
-        return this.#gateway?.forget(message.upstream);
+        await this.#gateway?.forget(message.upstream);
+        return void this.#channel.send({ kind: 'forgotten', id: message.id });
       case 'challenge':
         return this.#gateway?.answerChallenge(message.token, message.answer);
       case 'close':

@@ -41,6 +41,8 @@ export interface GatewayOptions {
   readonly onTrouble?: (error: unknown) => void;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
+  /** Milliseconds of a clock that cannot jump: rates go by it. */
+  readonly steadyNow?: () => number;
   readonly limits?: Partial<GatewayLimits>;
 }
 
@@ -51,8 +53,11 @@ export interface Gateway {
   use(table: RoutingTable): void;
   /** There is another certificate for this host: it is asked for at the next connection. */
   certificateChanged(host: string): void;
-  /** These processes are about to end: requests under way are finished on them, the next one reaches them anew. */
-  forget(upstream: Upstream): void;
+  /**
+   * These processes are about to end: requests under way are finished on them, the next one reaches them anew. Resolves
+   * when nothing leads to them any more, so that they may go.
+   */
+  forget(upstream: Upstream): Promise<void>;
   /** What an authority that asks for this token is answered; null takes it back. */
   answerChallenge(token: string, answer: string | null): void;
   /** Takes nothing more; what is under way may end, for so long. */
@@ -105,7 +110,7 @@ class Door implements Gateway {
     this.#now = options.now ?? Date.now;
     this.#certificates = new Certificates({ certificateFor: options.certificateFor, now: this.#now });
     this.#upstreams = new Upstreams(options.reach, limits);
-    this.#rates = new Rates(limits.strangerRequestsPerSecond);
+    this.#rates = new Rates(limits.strangerRequestsPerSecond, options.steadyNow);
     this.#tokens = new KnownTokens(limits.tokensMax);
     this.use(options.table);
     const routes = () => this.#routes;
@@ -154,8 +159,8 @@ class Door implements Gateway {
     this.#certificates.changed(host);
   }
 
-  forget(upstream: Upstream): void {
-    this.#upstreams.retire(upstream);
+  forget(upstream: Upstream): Promise<void> {
+    return this.#upstreams.retire(upstream);
   }
 
   answerChallenge(token: string, answer: string | null): void {

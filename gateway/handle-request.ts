@@ -50,8 +50,8 @@ export async function handleRequest(exchange: Exchange, handling: Handling): Pro
       throw new Problem('scope_missing', {
         detail: `This operation needs a token with the scope ${endpoint.http.scope}. Ask for it at POST /oauth/token.`,
       });
-    exchange.rateHeaders = await handling.rates.takeClient(cell.route.cell, exchange.caller.clientId);
-  } else await handling.rates.takeStranger(addressOf(exchange), cell.route.host);
+    exchange.rateHeaders = handling.rates.takeClient(cell.route.cell, exchange.caller.clientId);
+  } else handling.rates.takeStranger(addressOf(exchange), cell.route.host);
   checkBody(exchange, endpoint, handling.limits);
   if (endpoint.kind === 'own') answerOwnPage(exchange, endpoint.page, cell, routes, handling.publicPort());
   else await ask(exchange, cell, endpoint, handling);
@@ -85,7 +85,7 @@ async function callerOf(exchange: Exchange, cell: Cell, { tokens, rates, now }: 
   const { authorization } = exchange.request.headers;
   const known = authorization === undefined ? null : knownIn(authorization, cell, tokens, now());
   if (known !== null) return known;
-  await rates.takeStranger(addressOf(exchange), cell.route.host);
+  rates.takeStranger(addressOf(exchange), cell.route.host);
   return tokens.verify(tokenIn(authorization), cell, now());
 }
 

@@ -127,7 +127,8 @@ test('a process without rights to files or environment serves what its superviso
 
   // Its processes go to sleep and do not wake.
   setReach(false);
-  tell({ kind: 'forget', upstream: table.cells[0].live });
+  tell({ kind: 'forget', id: 1, upstream: table.cells[0].live });
+  assert.equal((await of('forgotten')).id, 1);
   await until('the cell is away', async () => (await ask(await cell.token())) === 503);
   setReach(true);
   assert.equal(await ask(await cell.token()), 200);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { suite, test } from 'node:test';
-import { languageFor } from './docs-page.ts';
+import { languageFor } from './docs/language.ts';
 import { http, operations, startLab } from './testing/lab.ts';
 
 const one = { cells: ['quipu/staging'], publicPort: 443 };
@@ -81,11 +81,33 @@ suite('what the gateway answers by itself', () => {
         `default-src 'none'; style-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
       );
       assert.equal([...text.matchAll(/<h1>/g)].length, 1);
+      assert.match(text, /<title>quipu\/staging · /);
+      // What scrolls by itself is reached by the keyboard and has a name.
+      for (const [tag] of text.matchAll(/<pre[^>]*>/g))
+        assert.match(tag, /tabindex="0".* aria-label="[^"]+"/);
       // Each link within the page leads somewhere, and no name is there twice.
       const ids = [...text.matchAll(/ id="([^"]+)"/g)].map(([, id]) => id);
       assert.equal(new Set(ids).size, ids.length);
       for (const [, anchor] of text.matchAll(/href="#([^"]+)"/g)) assert.ok(ids.includes(anchor), anchor);
     }
+  });
+
+  test('is how to ask: by commands, with fields, scopes and what may be refused', async (t) => {
+    const lab = await startLab(t, one);
+    const { text } = await lab.ask(lab.cell('quipu/staging'), { path: '/docs' });
+    assert.match(text, /curl -s -u .*https:\/\/staging\.quipu\.localhost\/oauth\/token/);
+    const [, section] = /<h3 id="ledger\.postTransfer">([\s\S]*?)<\/section>/.exec(text)!;
+    assert.match(
+      section,
+      /-X POST[\s\S]*Idempotency-Key[\s\S]*Needs|Needs[\s\S]*-X POST[\s\S]*Idempotency-Key/,
+    );
+    assert.match(section, /<code>ledger:write<\/code>/);
+    assert.match(section, /key_of_other_content/);
+    const [, card] = /<h3 id="cards\.findCard">([\s\S]*?)<\/section>/.exec(text)!;
+    assert.match(card, /unknown_card<\/code><\/th><td[^>]*>404/);
+    assert.doesNotMatch(card, /key_of_other_content|token_expired/);
+    // What any of them can answer stands once.
+    assert.equal([...text.matchAll(/<code>token_expired<\/code>/g)].length, 1);
   });
 
   test('is what was declared, and no markup', async (t) => {

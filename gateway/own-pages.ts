@@ -1,4 +1,5 @@
-import { docsPage, languageFor } from './docs-page.ts';
+import { languageFor } from './docs/language.ts';
+import { docsPage } from './docs/page.ts';
 import type { Exchange } from './exchange.ts';
 import { openApi } from './openapi.ts';
 import type { Cell, OwnPage, Routes } from './routes.ts';

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { link, readFile, rename, rm } from 'node:fs/promises';
+import { link, readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { syncFolder, writeDraft } from '#runtime/files/write-aside.ts';
 import { codeOf } from '#runtime/postgres/errors.ts';
-import { syncFolder, writeWhole } from '#runtime/postgres/files.ts';
 
 /** A certificate and its key. */
 export interface Pair {
@@ -27,18 +27,10 @@ export function pairIn(text: string): Pair | null {
     : null;
 }
 
-/** Of several that write at once, each writes a draft of its own, and the last one's stays. */
-export async function replaceFile(file: string, text: string, mode: number): Promise<void> {
-  const draft = `${file}.${randomUUID()}`;
-  await writeWhole(draft, text, { mode });
-  await rename(draft, file);
-  await syncFolder(dirname(file));
-}
-
 /** The text of a secret file afterwards: what was made now, or what somebody else has made first. */
 export async function makeOnce(file: string, make: () => Promise<string>): Promise<string> {
   const draft = `${file}.${randomUUID()}`;
-  await writeWhole(draft, await make(), { mode: 0o600 });
+  await writeDraft(draft, await make());
   try {
     await link(draft, file);
     await syncFolder(dirname(file));

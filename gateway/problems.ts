@@ -1,19 +1,8 @@
-import type { Retry } from '#declare/errors.ts';
-
-interface ProblemDeclaration {
-  readonly status: number;
-  readonly title: string;
-  /** What is told where there is nothing more exact to say. */
-  readonly text: string;
-  readonly retry: Retry;
-}
-
-const declared = <Code extends string>(
-  table: Record<Code, ProblemDeclaration>,
-): Readonly<Record<Code, ProblemDeclaration>> => table;
+import { declareProblems } from '#declare/errors.ts';
+import { MEDIA_TYPE } from '#runtime/http/problems.ts';
 
 /** What the gateway itself answers, in order of precedence: when several apply, the caller sees the first. */
-export const problems = declared({
+export const problems = declareProblems({
   bad_http: {
     status: 400,
     title: 'This is not HTTP as it is spoken here',
@@ -204,7 +193,7 @@ export const problems = declared({
 
 export type ProblemCode = keyof typeof problems;
 
-export const PROBLEM_TYPE = 'application/problem+json';
+export const PROBLEM_TYPE = MEDIA_TYPE;
 
 /** Thrown on the way to an answer. It holds nothing that a client sent. */
 export class Problem extends Error {

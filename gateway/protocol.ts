@@ -30,8 +30,8 @@ export type ToGateway =
   | ({ readonly kind: 'no_certificate'; readonly host: string } & ToldRefusal)
   | { readonly kind: 'reached'; readonly id: number; readonly socketPath: string }
   | ({ readonly kind: 'refused'; readonly id: number } & ToldRefusal)
-  /** These processes end soon: the next request has them reached anew. */
-  | { readonly kind: 'forget'; readonly upstream: Upstream }
+  /** These processes end soon: the next request has them reached anew. They end when `forgotten` has come. */
+  | { readonly kind: 'forget'; readonly id: number; readonly upstream: Upstream }
   /** Of ACME; null takes it back. */
   | { readonly kind: 'challenge'; readonly token: string; readonly answer: string | null }
   | { readonly kind: 'close'; readonly graceMs: number };
@@ -44,6 +44,8 @@ export type FromGateway =
   /** It could not start, and ends. */
   | ({ readonly kind: 'failed' } & ToldRefusal)
   | { readonly kind: 'reach'; readonly id: number; readonly upstream: Upstream }
+  /** Nothing leads any more to the processes that it was told to forget. */
+  | { readonly kind: 'forgotten'; readonly id: number }
   | { readonly kind: 'wanted'; readonly host: string }
   | ({ readonly kind: 'table_refused' } & ToldRefusal)
   | { readonly kind: 'table_used' }

@@ -1,87 +1,80 @@
 import { isIPv6 } from 'node:net';
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 import { Problem, type ProblemCode } from './problems.ts';
 import type { Cell } from './routes.ts';
+import { type Taken, TokenBuckets } from './token-bucket.ts';
 
 const WINDOW_SECONDS = 1;
 
 interface CellRates {
-  readonly client: RateLimiterMemory;
-  readonly tenant: RateLimiterMemory;
+  readonly client: TokenBuckets;
+  readonly tenant: TokenBuckets;
+  policy: string;
 }
 
-const limiter = (points: number) =>
-  new RateLimiterMemory({ points, duration: WINDOW_SECONDS, keyPrefix: '' });
-
-/**
- * Requests per second, counted in this process. What is counted is forgotten after a second, so a counter lives no
- * longer than the requests that made it.
- */
+/** Requests per second, counted in this process and by no clock that can be set. */
 export class Rates {
-  readonly #strangers: RateLimiterMemory;
+  readonly #strangers: TokenBuckets;
+  readonly #nowMs: () => number;
   /** By cell: two tenants' clients may have one name. */
   readonly #cells = new Map<string, CellRates>();
 
-  constructor(strangerRequestsPerSecond: number) {
-    this.#strangers = limiter(strangerRequestsPerSecond);
+  constructor(strangerRequestsPerSecond: number, nowMs: () => number = () => performance.now()) {
+    this.#strangers = new TokenBuckets(strangerRequestsPerSecond);
+    this.#nowMs = nowMs;
   }
 
-  /** New limits are those of the next request; what was asked in this second still counts. */
+  /** New limits are those of the next request; what was asked in the last second still counts. */
   use(cells: readonly Cell[]): void {
     const here = new Set(cells.map(({ route }) => route.cell));
     for (const cell of this.#cells.keys()) if (!here.has(cell)) this.#cells.delete(cell);
     for (const { route } of cells) {
       const { clientRequestsPerSecond: client, tenantRequestsPerSecond: tenant } = route.limits;
-      const rates = this.#cells.get(route.cell);
-      if (rates === undefined)
-        this.#cells.set(route.cell, { client: limiter(client), tenant: limiter(tenant) });
-      else {
-        rates.client.points = client;
-        rates.tenant.points = tenant;
-      }
+      const rates = this.#cells.get(route.cell) ?? {
+        client: new TokenBuckets(client),
+        tenant: new TokenBuckets(tenant),
+        policy: '',
+      };
+      rates.client.perSecond = client;
+      rates.tenant.perSecond = tenant;
+      rates.policy = `${policy('client', client)}, ${policy('tenant', tenant)}`;
+      this.#cells.set(route.cell, rates);
     }
   }
 
-  async takeStranger(address: string, host: string): Promise<void> {
-    await take(this.#strangers, `${networkOf(address)} ${host}`, 'strangers_too_many', 'stranger');
+  takeStranger(address: string, host: string): void {
+    this.#take(this.#strangers, `${networkOf(address)} ${host}`, 'strangers_too_many', 'stranger');
   }
 
   /** The headers that tell a client what is left. A client over its own limit takes nothing from its tenant. */
-  async takeClient(cell: string, clientId: string): Promise<Record<string, string>> {
-    const { client, tenant } = this.#cells.get(cell)!;
-    const ofClient = await take(client, clientId, 'client_rate', 'client');
-    const ofTenant = await take(tenant, cell, 'tenant_rate', 'tenant');
+  takeClient(cell: string, clientId: string): Record<string, string> {
+    const rates = this.#cells.get(cell)!;
+    const ofClient = this.#take(rates.client, clientId, 'client_rate', 'client');
+    const ofTenant = this.#take(rates.tenant, cell, 'tenant_rate', 'tenant');
     return {
-      'ratelimit-policy': `${policy('client', client.points)}, ${policy('tenant', tenant.points)}`,
+      'ratelimit-policy': rates.policy,
       ratelimit: `${left('client', ofClient)}, ${left('tenant', ofTenant)}`,
     };
   }
-}
 
-/** As in draft-ietf-httpapi-ratelimit-headers-10. */
-const policy = (name: string, quota: number): string => `"${name}";q=${quota};w=${WINDOW_SECONDS}`;
-const left = (name: string, { remainingPoints, msBeforeNext }: RateLimiterRes): string =>
-  `"${name}";r=${remainingPoints};t=${Math.ceil(msBeforeNext / 1_000)}`;
-
-async function take(
-  rate: RateLimiterMemory,
-  key: string,
-  code: ProblemCode,
-  name: string,
-): Promise<RateLimiterRes> {
-  try {
-    return await rate.consume(key);
-  } catch (error) {
-    if (!(error instanceof RateLimiterRes)) throw error;
+  #take(rate: TokenBuckets, key: string, code: ProblemCode, name: string): Taken {
+    const taken = rate.take(key, this.#nowMs());
+    if (taken.isAllowed) return taken;
     throw new Problem(code, {
       headers: {
-        'retry-after': String(Math.max(1, Math.ceil(error.msBeforeNext / 1_000))),
-        'ratelimit-policy': policy(name, rate.points),
-        ratelimit: left(name, error),
+        'retry-after': String(wholeSeconds(taken.waitMs)),
+        'ratelimit-policy': policy(name, rate.perSecond),
+        ratelimit: left(name, taken),
       },
     });
   }
 }
+
+const wholeSeconds = (ms: number): number => Math.max(1, Math.ceil(ms / 1_000));
+
+/** As in draft-ietf-httpapi-ratelimit-headers-10: `t` is when as many are left as ever. */
+const policy = (name: string, quota: number): string => `"${name}";q=${quota};w=${WINDOW_SECONDS}`;
+const left = (name: string, taken: Taken): string =>
+  `"${name}";r=${taken.left};t=${wholeSeconds(taken.fullMs)}`;
 
 /** Whoever has one address of IPv6 has all of its /64. */
 export function networkOf(address: string): string {

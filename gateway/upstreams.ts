@@ -28,7 +28,8 @@ export class Upstreams {
   readonly #reach: Reach;
   readonly #limits: GatewayLimits;
   readonly #pools = new Map<string, Entry>();
-  readonly #retiring = new Set<Promise<void>>();
+  /** Pools that are being closed, with whose they are. */
+  readonly #retiring = new Map<Promise<void>, string>();
 
   constructor(reach: Reach, limits: GatewayLimits) {
     this.#reach = reach;
@@ -53,9 +54,14 @@ export class Upstreams {
     return entry.pool;
   }
 
-  /** Whoever asks for it next has it reached anew. Given a pool, only if it is still that one. */
-  retire(upstream: Upstream, only?: Pool): void {
-    this.#retire(keyOf(upstream), only);
+  /**
+   * Whoever asks for it next has it reached anew. Given a pool, only if it is still that one. Resolves when no connection
+   * leads to what was reached so far.
+   */
+  async retire(upstream: Upstream, only?: Pool): Promise<void> {
+    const key = keyOf(upstream);
+    this.#retire(key, only);
+    await Promise.all([...this.#retiring].filter(([, of]) => of === key).map(([ending]) => ending));
   }
 
   keepOnly(upstreams: Iterable<Upstream>): void {
@@ -71,13 +77,13 @@ export class Upstreams {
       .then((pool) => pool.close())
       .catch(() => undefined)
       .finally(() => this.#retiring.delete(ending));
-    this.#retiring.add(ending);
+    this.#retiring.set(ending, key);
   }
 
   /** Resolves when the last request on any of them is over. */
   async close(): Promise<void> {
     this.keepOnly([]);
-    await Promise.all(this.#retiring);
+    await Promise.all(this.#retiring.keys());
   }
 
   async #open(upstream: Upstream): Promise<Pool> {

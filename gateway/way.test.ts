@@ -226,13 +226,37 @@ suite('two colours', () => {
   });
 });
 
+suite('a process that is about to end', () => {
+  test('is forgotten when what is on its way has arrived, also a body that is still coming', async (t) => {
+    const lab = await startLab(t, one);
+    const cell = lab.cell('quipu/staging');
+    const token = await cell.token({ scope: 'ledger:write cards:read' });
+    const sending = openRequest(lab, cell, token);
+    const answered = once(sending, 'response') as Promise<[IncomingMessage]>;
+    sending.write('{"amount_minor":');
+    await until('the cell is asked', () => lab.reached.length === 1);
+    await sleep(50);
+    let isForgotten = false;
+    const forgotten = lab.gateway.forget(cell.route().live).then(() => (isForgotten = true));
+    assert.equal((await lab.ask(cell, { token })).status, 200);
+    assert.equal(lab.reached.length, 2, 'the next one has it reached anew');
+    assert.equal(isForgotten, false);
+    sending.end('"1"}');
+    const [response] = await answered;
+    response.resume();
+    assert.equal(response.statusCode, 200);
+    await forgotten;
+    assert.deepEqual(cell.seen.map(({ body }) => body).sort(), ['', '{"amount_minor":"1"}']);
+  });
+});
+
 suite('rates', () => {
   test('of a client and of its tenant are kept, and told', async (t) => {
-    const lab = await startLab(t, { cells: ['quipu/staging', 'tambo/staging'] });
+    let nowMs = 0;
+    const lab = await startLab(t, { cells: ['quipu/staging', 'tambo/staging'], steadyNow: () => nowMs });
     const [quipu, tambo] = lab.cells.values();
     quipu.limits = { clientRequestsPerSecond: 3, tenantRequestsPerSecond: 5 };
     lab.use();
-    await sleep(1_000 - (Date.now() % 1_000)); // within one second
     const [first, second] = [await quipu.token(), await quipu.token({ clientId: 'client-2' })];
     const other = await tambo.token();
     const told = [];
@@ -256,8 +280,12 @@ suite('rates', () => {
       [429, 'tenant_rate'],
     ]);
     assert.equal((await lab.ask(tambo, { token: other })).status, 200, 'another tenant does not feel it');
+    nowMs += 334;
+    assert.equal((await lab.ask(quipu, { token: first })).status, 200, 'a third of a second brings one more');
+    assert.equal((await lab.ask(quipu, { token: first })).status, 429);
     quipu.limits = { clientRequestsPerSecond: 50, tenantRequestsPerSecond: 50 };
     lab.use();
+    nowMs += 20;
     assert.equal(
       (await lab.ask(quipu, { token: first })).status,
       200,
@@ -266,11 +294,16 @@ suite('rates', () => {
   });
 
   test('of strangers are kept before their tokens are looked at; who is known is no stranger', async (t) => {
-    const lab = await startLab(t, { ...one, limits: { strangerRequestsPerSecond: 3 } });
+    let nowMs = 0;
+    const lab = await startLab(t, {
+      ...one,
+      limits: { strangerRequestsPerSecond: 3 },
+      steadyNow: () => nowMs,
+    });
     const cell = lab.cell('quipu/staging');
     const known = await cell.token();
     assert.equal((await lab.ask(cell, { token: known })).status, 200);
-    await sleep(1_050);
+    nowMs += 1_000;
     const told = [];
     for (let at = 0; at < 5; at++) told.push(codeOf(await lab.ask(cell, { token: `e30.e30.${at}` })));
     assert.deepEqual(
@@ -349,6 +382,27 @@ suite('what is told', () => {
       bytesIn: 0,
       bytesOut: 24,
     });
+  });
+
+  test('of an answer of the cell is which problem it was, and its client is told by the body alone', async (t) => {
+    const lab = await startLab(t, one);
+    const cell = lab.cell('quipu/staging');
+    const token = await cell.token();
+    for (const [code, logged] of [
+      ['unknown_card', 'unknown_card'],
+      ['Nobody <knows>', null],
+      ['x'.repeat(65), null],
+    ] as const) {
+      cell.answer = (_request, response) => response.writeHead(404, { 'x-problem-code': code }).end('{}');
+      const { status, headers } = await lab.ask(cell, { token });
+      assert.deepEqual([status, headers['x-problem-code']], [404, undefined]);
+      await until('it is logged', () => lab.log.length > 0);
+      assert.equal(lab.log.pop()!.code, logged);
+    }
+    cell.answer = (_request, response) => response.writeHead(200, { 'x-problem-code': 'none' }).end('{}');
+    await lab.ask(cell, { token });
+    await until('it is logged', () => lab.log.length > 0);
+    assert.equal(lab.log.pop()!.code, null);
   });
 
   test('by a log that fails does not end a request', async (t) => {

@@ -71,8 +71,8 @@ export async function benchGateway(
     const shaken = await allHandshakes(lab, options);
     say('wakes ...');
     const woken = {
-      spare: await wakes(lab, options.wakes, true),
-      cold: await wakes(lab, Math.ceil(options.wakes / 2), false),
+      spare: await wakes(lab, options.wakes, 1),
+      cold: await wakes(lab, Math.ceil(options.wakes / 2), 0),
     };
     return {
       benchmark: 'gateway',

@@ -146,7 +146,7 @@ export class GatewayLab {
     told: {
       onAwake?: (cell: string, took: WakingTimes) => void;
       onResting?: () => void;
-      keepsSpare?: boolean;
+      spares?: number;
     } = {},
   ): CellProcesses {
     const { workspace } = this.#parts;
@@ -159,10 +159,10 @@ export class GatewayLab {
       termsOf: () => ({ issuer: issuerOf(HOST, this.door.port), idleSeconds }),
       onAwake: told.onAwake,
       onResting: () => {
-        this.door.forget({ cell: this.cell, colour: 'blue' });
         told.onResting?.();
+        return this.door.forget({ cell: this.cell, colour: 'blue' });
       },
-      ...(told.keepsSpare !== undefined && { keepsSpare: told.keepsSpare }),
+      ...(told.spares !== undefined && { spares: told.spares }),
     });
   }
 

@@ -24,13 +24,13 @@ export interface Wake {
 }
 
 /** First requests to a cell asleep: its process falls asleep by itself each time, as it would in service. */
-export async function wakes(lab: GatewayLab, count: number, keepsSpare: boolean): Promise<Wake[]> {
+export async function wakes(lab: GatewayLab, count: number, spares: number): Promise<Wake[]> {
   if (count === 0) return [];
   const events = new EventEmitter();
   let took: WakingTimes | undefined;
   const earlier = lab.processes;
   const processes: CellProcesses = lab.newProcesses(IDLE_SECONDS, {
-    keepsSpare,
+    spares,
     onAwake: (_, times) => (took = times),
     onResting: () => events.emit('resting'),
   });
@@ -39,7 +39,7 @@ export async function wakes(lab: GatewayLab, count: number, keepsSpare: boolean)
   lab.processes = processes;
   const measured: Wake[] = [];
   try {
-    lab.door.forget({ cell: lab.cell, colour: 'blue' });
+    void lab.door.forget({ cell: lab.cell, colour: 'blue' });
     for (let i = 0; i < count; i++) {
       await sleep(SETTLE_MS);
       took = undefined;

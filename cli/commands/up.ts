@@ -18,7 +18,8 @@ import type { Output } from '../output.ts';
 import { openLog, startWorkers, type Workers } from '../workers.ts';
 
 const POLL_MS = 500;
-const RENEW_MS = 3_600_000;
+/** Certificates that are due, and orders that failed and whose time has come, are looked for so often. */
+const RENEW_MS = 60_000;
 
 export function upCommand(): Command {
   return new Command('up')
@@ -158,8 +159,7 @@ class Platform {
       await this.#route();
       if (performance.now() - renewedMs > RENEW_MS) {
         renewedMs = performance.now();
-        // Authorities take their time; what goes wrong is told by the door.
-        void this.door.renewCertificates().catch(() => {});
+        this.#renewCertificates();
       }
       await this.#watch.look(
         (name, needs) => this.#tend(cellText(name), needs),
@@ -175,6 +175,11 @@ class Platform {
     await this.#processes.stop();
   }
 
+  /** Authorities take their time; what goes wrong is told by the door. */
+  #renewCertificates(): void {
+    void this.door.renewCertificates().catch(() => {});
+  }
+
   /** What has come into service, has other terms or has gone. */
   async #route(): Promise<void> {
     const { RELEVO_HOME: home, RELEVO_GATEWAY_PUBLIC_PORT: publicPort } = this.#context.settings;
@@ -185,6 +190,8 @@ class Platform {
       this.#routing.current = routing;
       this.#routing.text = text;
       this.door.use(routing.table);
+      // New hosts have their certificates before their first client comes.
+      this.#renewCertificates();
     } catch (error) {
       const { out } = this.#context;
       tell(out, { state: 'trouble', code: 'routing_failed', message: describeFailure(error) }, () => {

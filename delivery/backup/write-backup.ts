@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { constants, createZstdCompress } from 'node:zlib';
 import { crashPoint } from '#runtime/crash-point.ts';
 import { throughZlib } from '#runtime/openpgp/through-zlib.ts';
-import { syncFolder } from '#runtime/postgres/files.ts';
+import { syncFolder } from '#runtime/files/write-aside.ts';
 import type { Server } from '#runtime/postgres/server.ts';
 import { Refusal } from '#runtime/refusal.ts';
 import { sealedVersion } from '#runtime/vault/seal.ts';

@@ -4,52 +4,13 @@ import { IDEMPOTENCY_KEY, type RoutedOperation } from '#declare/http.ts';
 import type { Client, ServiceDeclaration } from '#declare/service.ts';
 import { handlerFor, type Served } from '#runtime/calls.ts';
 import type { ApiRequest, ApiRoute } from '#runtime/http/api-server.ts';
-import { commonProblem, declareProblems, Problem } from '#runtime/http/problems.ts';
+import { callProblems } from '#runtime/http/call-problems.ts';
+import { commonProblem, Problem } from '#runtime/http/problems.ts';
 import type { Caller, CallerGate } from '#runtime/identity/caller-gate.ts';
 import type { OnBehalfOf } from '#runtime/identity/caller-identity.ts';
 import type { audit, NewEntry } from '#services/audit/service.ts';
 import type { EnteredAccess } from '../local/enter-access.ts';
 import { Gathered } from './gathered.ts';
-
-/** What is answered before an operation is reached, or instead of it. */
-export const callProblems = declareProblems({
-  no_idempotency_key: {
-    status: 400,
-    title: 'No Idempotency-Key',
-    text: `Name the request by the header Idempotency-Key, ${IDEMPOTENCY_KEY.words}.`,
-    retry: 'after_change',
-  },
-  client_revoked: {
-    status: 401,
-    title: 'The client was revoked',
-    text: 'The client was revoked for good, and so were its tokens.',
-    retry: 'never',
-  },
-  scope_missing: {
-    status: 403,
-    title: 'The token does not reach so far',
-    text: 'The token lacks the scope of this operation.',
-    retry: 'after_change',
-  },
-  request_under_way: {
-    status: 409,
-    title: 'The request is being worked on',
-    text: 'A request with this Idempotency-Key is under way. Send the same one again in a moment.',
-    retry: 'same_key',
-  },
-  answer_not_kept: {
-    status: 409,
-    title: 'The request was answered before',
-    text: 'A request with this Idempotency-Key took effect; its answer was too long to be kept.',
-    retry: 'never',
-  },
-  key_of_other_content: {
-    status: 422,
-    title: 'The Idempotency-Key was used for something else',
-    text: 'A request with this Idempotency-Key came before and said something else. This one did nothing.',
-    retry: 'after_change',
-  },
-});
 
 const callProblem = (code: keyof typeof callProblems): Problem => new Problem(code, callProblems[code]);
 

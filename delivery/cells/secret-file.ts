@@ -1,18 +1,11 @@
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { writeAside } from '#runtime/files/write-aside.ts';
 
-/** A file that its owner alone reads: written aside and renamed, so that a crash leaves the old one or the new one. */
+/** A file that its owner alone reads; a crash leaves the old one or the new one. */
 export async function writeSecretJson(path: string, value: unknown): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const aside = `${path}.${process.pid}.new`;
-  const handle = await open(aside, 'w', 0o600);
-  try {
-    await handle.writeFile(`${JSON.stringify(value, null, 2)}\n`);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  await rename(aside, path);
+  await writeAside(path, `${JSON.stringify(value, null, 2)}\n`);
 }
 
 /** Null where there is no such file; `broken` says what to throw for one that is not JSON. */

@@ -1,6 +1,7 @@
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { PrivateKey, PublicKey } from 'openpgp';
+import { writeAside } from '#runtime/files/write-aside.ts';
 import { sealMessage } from '#runtime/openpgp/seal-message.ts';
 import { type SampleOptions, samplePortfolio } from '#services/migrations/sample/sample-portfolio.ts';
 
@@ -18,25 +19,18 @@ export async function makeSample(
     }
   };
   await mkdir(dirname(path), { recursive: true });
-  const aside = `${path}.${process.pid}.new`;
-  const file = await open(aside, 'w', 0o600);
   let bytes = 0;
-  try {
-    const sealed = sealMessage(plaintext(), {
+  const sealed = async function* () {
+    const pieces = sealMessage(plaintext(), {
       signingKey: keys.signingKey,
       encryptionKeys: keys.cellKeys,
       compress: true,
     });
-    for await (const piece of sealed) {
-      await file.write(piece);
+    for await (const piece of pieces) {
       bytes += piece.length;
+      yield piece;
     }
-  } catch (error) {
-    await rm(aside, { force: true });
-    throw error;
-  } finally {
-    await file.close();
-  }
-  await rename(aside, path);
+  };
+  await writeAside(path, sealed());
   return { bytes, plaintextBytes };
 }

@@ -37,6 +37,12 @@ export const platformSettings = {
     max: 65_535,
     fallback: 0,
   }),
+  RELEVO_SPARE_PROCESSES: integer({
+    text: 'How many processes `up` keeps ready for cells that wake: so many at once wake quickly, and each takes some 100 MB.',
+    min: 0,
+    max: 8,
+    fallback: 2,
+  }),
   RELEVO_ACME_URL: plainText({
     text: 'The directory of an ACME authority that vouches for the hosts of real domains; it asks on port 80 of each host.',
   }),

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { FlattenedSign, flattenedVerify, type FlattenedJWS, importJWK, type JWK } from 'jose';
-import { writeWhole } from '#runtime/postgres/files.ts';
+import { writeAside } from '#runtime/files/write-aside.ts';
 import { Refusal } from '#runtime/refusal.ts';
 import type { Export } from './export-cell.ts';
 import type { CellInventory } from './inventory.ts';
@@ -49,7 +49,7 @@ export async function signCertificate(folder: string, bytes: Buffer, key: JWK): 
     .sign(await importJWK(key, ALGORITHM));
   const { protected: header, signature } = signed;
   const text = JSON.stringify({ protected: header, signature }, null, 2);
-  await writeWhole(signaturePath(certificatePath(folder)), `${text}\n`, { mode: 0o644 });
+  await writeAside(signaturePath(certificatePath(folder)), `${text}\n`, { mode: 0o644 });
 }
 
 export interface VerifiedCertificate {

@@ -2,7 +2,7 @@ import { randomFillSync } from 'node:crypto';
 import { open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { crashPoint } from '#runtime/crash-point.ts';
-import { syncFolder } from '#runtime/postgres/files.ts';
+import { syncFolder } from '#runtime/files/write-aside.ts';
 import { cellsFolder } from '../cells/cell-file.ts';
 
 const setAside = (folder: string) => join(folder, 'keys');

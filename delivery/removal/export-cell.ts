@@ -2,10 +2,9 @@ import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PrivateKey, PublicKey } from 'openpgp';
 import type { Client } from '#declare/service.ts';
-import { writeWhole } from '#runtime/postgres/files.ts';
+import { writeAside } from '#runtime/files/write-aside.ts';
 import { exportPublicKey } from '#runtime/openpgp/keys.ts';
 import { sealMessage } from '#runtime/openpgp/seal-message.ts';
-import { writeSealed } from '#runtime/openpgp/write-sealed.ts';
 import { serveAudit } from '#services/audit/main.ts';
 import type { audit } from '#services/audit/service.ts';
 import { HandBackLines } from '#services/authorisations/hand-back/hand-back-lines.ts';
@@ -66,7 +65,7 @@ export async function exportCell(cell: Cell, wanted: ExportWanted): Promise<Expo
   // The cell that signed them will not be there to be asked for its key.
   const { tenant, environment } = cell.name;
   const keyPath = join(wanted.folder, `${tenant}-${environment}.cell-public.asc`);
-  await writeWhole(keyPath, exportPublicKey(signingKey), { mode: 0o644 });
+  await writeAside(keyPath, exportPublicKey(signingKey), { mode: 0o644 });
   return written;
 }
 
@@ -170,7 +169,7 @@ class SealedWriter {
       filename: name.replace(/\.gpg$/, ''),
     });
     // One draft for all runs: what a killed one left is written over.
-    await writeSealed(path, sealed, `${path}.new`);
+    await writeAside(path, sealed, { aside: `${path}.new` });
     return {
       cell: this.#cell,
       file: name,

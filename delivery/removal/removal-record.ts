@@ -1,6 +1,6 @@
 import { mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { syncFolder } from '#runtime/postgres/files.ts';
+import { syncFolder } from '#runtime/files/write-aside.ts';
 import { Refusal } from '#runtime/refusal.ts';
 import { readJson, writeSecretJson } from '../cells/secret-file.ts';
 import { certificatePath, signaturePath } from './certificate.ts';
@@ -65,7 +65,6 @@ export async function newFolder(home: string, tenant: string, now: Date): Promis
 
 export async function writeRecord(folder: string, record: RemovalRecord): Promise<void> {
   await writeSecretJson(recordPath(folder), record);
-  await syncFolder(folder);
 }
 
 /** The certificate says everything that the record did. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type pg from 'pg';
 import type { PublicKey } from 'openpgp';
 import { crashPoint } from '#runtime/crash-point.ts';
-import { syncFolder, writeWhole } from '#runtime/postgres/files.ts';
+import { syncFolder, writeAside } from '#runtime/files/write-aside.ts';
 import type { Server } from '#runtime/postgres/server.ts';
 import { Refusal } from '#runtime/refusal.ts';
 import { refuseInUse } from '../backup/cell-in-use.ts';
@@ -281,7 +281,7 @@ class Removal {
       means: MEANS,
     };
     const bytes = certificateBytes(certificate);
-    await writeWhole(certificatePath(folder), bytes.toString('utf8'), { mode: 0o644 });
+    await writeAside(certificatePath(folder), bytes.toString('utf8'), { mode: 0o644 });
     crashPoint('removal:certificate-written');
     await signCertificate(folder, bytes, await platformKey(home));
     await syncFolder(folder);

@@ -41,12 +41,12 @@ interface Options {
   readonly onLost?: (cell: string, status: number | null) => void;
   /** Its process serves. */
   readonly onAwake?: (cell: string, took: WakingTimes) => void;
-  /** Its process takes no more requests: the next one has it reached anew. */
-  readonly onResting?: (cell: string) => void;
+  /** Its process takes no more requests: the next one has it reached anew. It ends when none is under way to it. */
+  readonly onResting?: (cell: string) => void | Promise<void>;
   /** Processes at once of cells that sleep when nobody asks; the one that woke first gives way. */
   readonly awakeMax?: number;
-  /** Whether a process waits with its code loaded for the next cell that wakes. Usually one does. */
-  readonly keepsSpare?: boolean;
+  /** How many processes wait with their code loaded for the next cells that wake; else as the settings say. */
+  readonly spares?: number;
 }
 
 /**
@@ -55,7 +55,8 @@ interface Options {
  *   sleeps   until a request wants to reach it
  *   starts   and whoever wants to reach it waits for it
  *   serves   until nobody has asked for a while, or it is lost
- *   rests    answers what is under way, and ends; who wants to reach it meanwhile gets a new process
+ *   rests    nobody is led to it any more; it answers what is under way, and ends. Who wants to reach the cell meanwhile
+ *            gets a new process
  */
 export class CellProcesses {
   readonly #options: Options;
@@ -67,7 +68,7 @@ export class CellProcesses {
 
   constructor(options: Options) {
     this.#options = options;
-    this.#spares = new Spares(options.log, options.keepsSpare ?? true);
+    this.#spares = new Spares(options.log, options.spares ?? options.settings.RELEVO_SPARE_PROCESSES);
   }
 
   /** How many processes serve. */
@@ -147,7 +148,7 @@ export class CellProcesses {
     const status = await running.process.then(({ ended }) => ended).catch(() => null);
     if (this.#cells.get(cell) !== running) return; // it was ended
     this.#options.onLost?.(cell, status);
-    this.#options.onResting?.(cell);
+    void this.#options.onResting?.(cell);
     const isSteady = performance.now() - startedAt > STEADY_MS;
     const again = () => {
       if (this.#isStopping || this.#cells.get(cell) !== running) return;
@@ -165,8 +166,14 @@ export class CellProcesses {
 
   #rest(cell: string, running: Running): void {
     this.#forget(cell, running);
-    this.#options.onResting?.(cell);
-    const ending = running.process.then((process) => process.stop()).catch(() => {});
+    const left = this.#options.onResting?.(cell);
+    const end = async () => {
+      const process = await running.process;
+      // A request that is on its way to it would find nobody, and not every one can be sent again.
+      await left;
+      await process.stop();
+    };
+    const ending = end().catch(() => {});
     this.#ending.add(ending);
     void ending.then(() => this.#ending.delete(ending));
   }

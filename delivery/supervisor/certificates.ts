@@ -59,9 +59,26 @@ async function openAcme(options: CertificateOptions, { url, email, roots }: Acme
     folder: join(options.folder, 'acme'),
     directoryUrl: url,
     ...(email !== null && { email }),
-    ...(roots !== null && { authorityRoots: await readFile(roots, 'utf8') }),
+    ...(roots !== null && { authorityRoots: await readRoots(roots) }),
     answerChallenge: options.answerChallenge,
     onRenewed: options.onRenewed,
-    onTrouble: ({ code, message }) => options.onTrouble(code, message),
+    onTrouble: ({ code, message, advice }) =>
+      options.onTrouble(code, advice ? `${message} ${advice}` : message),
   });
+}
+
+async function readRoots(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    throw new Refusal(
+      'acme_roots_unreadable',
+      `${path}, with the roots of the ACME authority, cannot be read.`,
+      {
+        advice:
+          'Let RELEVO_ACME_ROOTS name a file of certificates in PEM, or leave it out for a public authority.',
+        cause: error,
+      },
+    );
+  }
 }

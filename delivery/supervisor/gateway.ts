@@ -16,6 +16,8 @@ const RESTART_MS = 500;
 const RESTART_MS_MAX = 30_000;
 /** Whoever lasted so long is started again at once. */
 const STEADY_MS = 60_000;
+/** For requests under way: longer than one is sent and waits for its answer. */
+const FORGET_MS_MAX = 70_000;
 
 export interface GatewayOptions extends Omit<StartTerms, 'table'> {
   /** Where what is the gateway's is kept. */
@@ -41,6 +43,9 @@ export class GatewayDoor {
   readonly #options: GatewayOptions;
   #table: RoutingTable = { cells: [], operations: [] };
   #child: ChildProcess | undefined;
+  /** Who waits for `forgotten`, by number. */
+  readonly #forgetting = new Map<number, () => void>();
+  #lastId = 0;
   #certificates!: CertificateSource;
   #isClosing = false;
 
@@ -87,9 +92,17 @@ export class GatewayDoor {
     this.#tell({ kind: 'table', table });
   }
 
-  /** The processes of this cell take no more requests. */
-  forget(upstream: Upstream): void {
-    this.#tell({ kind: 'forget', upstream });
+  /** The processes of this cell take no more requests. They may end when this resolves: none is under way to them. */
+  async forget(upstream: Upstream): Promise<void> {
+    if (!this.#child?.connected) return;
+    const id = ++this.#lastId;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const late = setTimeout(resolve, FORGET_MS_MAX);
+    this.#forgetting.set(id, resolve);
+    this.#tell({ kind: 'forget', id, upstream });
+    await promise;
+    clearTimeout(late);
+    this.#forgetting.delete(id);
   }
 
   /** Takes nothing more; what is under way ends. */
@@ -120,6 +133,7 @@ export class GatewayDoor {
       throw error;
     }
     const ended = (status: number | null) => {
+      for (const forgotten of this.#forgetting.values()) forgotten();
       if (this.#isClosing) return;
       this.#options.onEnded(status);
       this.#startAgain(performance.now() - startedAt > STEADY_MS ? RESTART_MS : waitMs);
@@ -157,6 +171,8 @@ export class GatewayDoor {
           ({ certificate, key }) => this.#tell({ kind: 'certificate', host: message.host, certificate, key }),
           (error: unknown) => this.#tell({ kind: 'no_certificate', host: message.host, ...refusalOf(error) }),
         );
+      case 'forgotten':
+        return this.#forgetting.get(message.id)?.();
       case 'log':
         return onAccess(message.entries, message.lost);
       case 'trouble':
@@ -198,5 +214,5 @@ const FREE_PORT =
 
 const refusalOf = (error: unknown): { code: string; message: string } =>
   error instanceof Refusal
-    ? { code: error.code, message: error.message }
+    ? { code: error.code, message: error.advice ? `${error.message} ${error.advice}` : error.message }
     : { code: 'unexpected', message: 'Something failed that should not.' };

@@ -4,38 +4,64 @@ import { SpareProcess } from '../cell-process/start-cell-process.ts';
 const FIRST_AFTER_MS = 1_000;
 
 /**
- * A process that has loaded its code and waits for a cell that wakes: loading takes most of what waking does. It knows
- * nothing of any cell, so it may become any one's. One is kept: of several cells that wake at once, the others' processes
- * start from nothing.
+ * Processes that have loaded their code and wait for cells that wake: loading takes most of what waking does. They know
+ * nothing of any cell, so each may become any one's. They are started one after the other, because loading is the work
+ * of a whole core; of more cells that wake at once, the others' processes start from nothing.
  */
 export class Spares {
   readonly #log: number;
+  readonly #max: number;
   readonly #first: NodeJS.Timeout;
-  #waiting: SpareProcess | null = null;
+  readonly #waiting = new Set<SpareProcess>();
+  readonly #ready = new Set<SpareProcess>();
   #isStopped = false;
 
-  /** Without `keepsOne` each process is started when it is asked for. */
-  constructor(log: number, keepsOne = true) {
+  /** With none, each process is started when it is asked for. */
+  constructor(log: number, max: number) {
     this.#log = log;
-    this.#isStopped = !keepsOne;
+    this.#max = max;
     this.#first = setTimeout(() => this.refill(), FIRST_AFTER_MS).unref();
   }
 
-  /** One that waits, or a new one. Whoever takes it says by `refill` when there is time for the next. */
+  /** How many have loaded all that they will need. */
+  get ready(): number {
+    return this.#ready.size;
+  }
+
+  /** One that waits, the first that is ready, or a new one. Whoever takes it says by `refill` when there is time. */
   take(): SpareProcess {
-    const waiting = this.#waiting;
-    this.#waiting = null;
-    return waiting && !waiting.isGone ? waiting : new SpareProcess(this.#log);
+    this.#clear();
+    const [taken] = [...this.#ready, ...this.#waiting];
+    if (taken === undefined) return new SpareProcess(this.#log);
+    this.#waiting.delete(taken);
+    this.#ready.delete(taken);
+    return taken;
   }
 
   refill(): void {
-    if (this.#isStopped || (this.#waiting && !this.#waiting.isGone)) return;
-    this.#waiting = new SpareProcess(this.#log);
+    this.#clear();
+    const isLoading = this.#waiting.size > this.#ready.size;
+    if (this.#isStopped || isLoading || this.#waiting.size >= this.#max) return;
+    const spare = new SpareProcess(this.#log);
+    this.#waiting.add(spare);
+    void spare.ready.then(() => {
+      if (!this.#waiting.has(spare)) return;
+      this.#ready.add(spare);
+      this.refill();
+    });
   }
 
   async stop(): Promise<void> {
     this.#isStopped = true;
     clearTimeout(this.#first);
-    await this.#waiting?.letGo();
+    await Promise.all([...this.#waiting].map((spare) => spare.letGo()));
+  }
+
+  #clear(): void {
+    for (const spare of this.#waiting) {
+      if (!spare.isGone) continue;
+      this.#waiting.delete(spare);
+      this.#ready.delete(spare);
+    }
   }
 }

@@ -1,99 +1,36 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { Agent, get } from 'node:https';
-import { createServer, type AddressInfo } from 'node:net';
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite, test, type TestContext } from 'node:test';
 import type { Refusal } from '#runtime/refusal.ts';
 import { until } from '#tools/testing/until.ts';
-import { openLocalAuthority } from '../authority/local-authority.ts';
 import { dueAt } from '../lifetime.ts';
 import { startLab } from '../testing/lab.ts';
+import { startPebble, withoutPebble } from '../testing/pebble.ts';
 import { type AcmeOptions, openAcmeAuthority } from './acme-authority.ts';
 
-const PROGRAMS = ['/usr/bin/pebble', '/usr/bin/pebble-challtestsrv'];
-const skip = PROGRAMS.every((path) => existsSync(path))
-  ? false
-  : 'the ACME test server pebble is not installed';
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  const ports = await Promise.all(
-    servers.map(
-      (server) =>
-        new Promise<number>((resolve) =>
-          server.once('listening', () => resolve((server.address() as AddressInfo).port)),
-        ),
-    ),
-  );
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
-}
-
-const fetched = (url: string, ca: string): Promise<string> =>
-  new Promise((resolve, reject) => {
-    get(url, { agent: new Agent({ ca }) }, (response) => {
-      let text = '';
-      response.on('data', (chunk: Buffer) => (text += chunk.toString()));
-      response.on('end', () => resolve(text));
-    }).on('error', reject);
-  });
-
 /** Pebble, and a gateway whose port without TLS is where Pebble looks for the proof of every host. */
-async function startPebble(t: TestContext) {
+async function startBoth(t: TestContext) {
   const folder = await mkdtemp(join(tmpdir(), 'relevo-acme-'));
   t.after(() => rm(folder, { recursive: true }));
-  const local = await openLocalAuthority(join(folder, 'local'));
-  const own = await local.certificateFor('localhost');
-  await writeFile(join(folder, 'pebble.pem'), own.certificate);
-  await writeFile(join(folder, 'pebble-key.pem'), own.key);
-  const authorityRoots = await readFile(local.rootFile, 'utf8');
   const lab = await startLab(t, { cells: ['quipu/staging'] });
-  const [acmePort, adminPort, dnsPort] = await freePorts(3);
-  await writeFile(
-    join(folder, 'pebble.json'),
-    JSON.stringify({
-      pebble: {
-        listenAddress: `127.0.0.1:${acmePort}`,
-        managementListenAddress: `127.0.0.1:${adminPort}`,
-        certificate: join(folder, 'pebble.pem'),
-        privateKey: join(folder, 'pebble-key.pem'),
-        httpPort: lab.gateway.plainPort,
-        tlsPort: 1,
-      },
-    }),
-  );
-  const start = (program: string, ...more: string[]) => {
-    const child = spawn(program, more, {
-      stdio: 'ignore',
-      // It looks at once, refuses a twentieth of what is asked, as a client must bear, and has every host proven anew.
-      env: { PEBBLE_VA_NOSLEEP: '1', PEBBLE_WFE_NONCEREJECT: '5', PEBBLE_AUTHZREUSE: '0' },
-    });
-    t.after(() => child.kill('SIGKILL'));
-  };
-  start(PROGRAMS[1], '-dns01', `127.0.0.1:${dnsPort}`, '-defaultIPv6', '', '-http01', '', '-https01', '', '-tlsalpn01', '', '-management', ''); // prettier-ignore
-  start(PROGRAMS[0], '-config', join(folder, 'pebble.json'), '-dnsserver', `127.0.0.1:${dnsPort}`);
-  const directoryUrl = `https://localhost:${acmePort}/dir`;
-  await until('pebble listens', () => fetched(directoryUrl, authorityRoots).then(() => true, () => false)); // prettier-ignore
+  const pebble = await startPebble(t, lab.gateway.plainPort!);
   const terms: AcmeOptions = {
     folder: join(folder, 'acme'),
-    directoryUrl,
-    authorityRoots,
+    directoryUrl: pebble.directoryUrl,
+    authorityRoots: pebble.roots,
     answerChallenge: (token, answer) => lab.gateway.answerChallenge(token, answer),
   };
-  const root = await fetched(`https://localhost:${adminPort}/roots/0`, authorityRoots);
-  return { terms, root, lab };
+  return { terms, lab, pebble };
 }
 
 const HOST = 'staging.quipu.example';
 
-suite('an authority that speaks ACME', { skip }, () => {
+suite('an authority that speaks ACME', { skip: withoutPebble }, () => {
   test('proves that a host is ours and gives a certificate, which is kept', async (t) => {
-    const { terms } = await startPebble(t);
+    const { terms } = await startBoth(t);
     const authority = await openAcmeAuthority(terms);
     const [pair, same] = await Promise.all([authority.certificateFor(HOST), authority.certificateFor(HOST)]);
     assert.deepEqual(same, pair, 'one order for all that wait');
@@ -107,8 +44,26 @@ suite('an authority that speaks ACME', { skip }, () => {
     assert.deepEqual(await again.certificateFor(HOST), pair);
   });
 
+  test('gives the hosts of a new tenant theirs side by side, by one account', async (t) => {
+    const { terms } = await startBoth(t);
+    const troubles: Refusal[] = [];
+    const authority = await openAcmeAuthority({ ...terms, onTrouble: (refusal) => troubles.push(refusal) });
+    const hosts = ['demo', 'staging', 'production'].map((environment) => `${environment}.quipu.example`);
+    await authority.renew(hosts);
+    assert.deepEqual(
+      troubles.map(({ cause }) => String(cause)),
+      [],
+    );
+    for (const host of hosts)
+      assert.ok(new X509Certificate((await authority.certificateFor(host)).certificate).checkHost(host));
+    // Another process finds the account there already.
+    const again = await openAcmeAuthority({ ...terms, onTrouble: (refusal) => troubles.push(refusal) });
+    await again.certificateFor('late.quipu.example');
+    assert.equal(troubles.length, 0);
+  });
+
   test('is asked again when a third of the life is left; the present one serves meanwhile', async (t) => {
-    const { terms } = await startPebble(t);
+    const { terms } = await startBoth(t);
     let at = Date.now();
     const renewed: string[] = [];
     const troubles: Refusal[] = [];
@@ -150,7 +105,7 @@ suite('an authority that speaks ACME', { skip }, () => {
   });
 
   test('is given up for a host that does not lead here, and not stormed', async (t) => {
-    const { terms } = await startPebble(t);
+    const { terms } = await startBoth(t);
     const asked: string[] = [];
     const authority = await openAcmeAuthority({
       ...terms,
@@ -165,9 +120,32 @@ suite('an authority that speaks ACME', { skip }, () => {
   });
 
   test('is refused in words when the key of its account is broken', async (t) => {
-    const { terms } = await startPebble(t);
+    const { terms } = await startBoth(t);
     await openAcmeAuthority(terms);
     await writeFile(join(terms.folder, 'account-key.pem'), 'hello');
     await assert.rejects(openAcmeAuthority(terms), { name: 'Refusal', code: 'acme_account_broken' });
+  });
+
+  test('that is away, or that nobody vouches for, is told apart from a host that does not lead here', async (t) => {
+    const { terms, pebble } = await startBoth(t);
+    const { authorityRoots: _, ...unvouched } = terms;
+    const others = await openAcmeAuthority({
+      ...unvouched,
+      folder: `${terms.folder}-2`,
+      authorityRoots: (await startLab(t, { cells: [] })).ca,
+    });
+    await assert.rejects(others.certificateFor(HOST), (error: Refusal) => {
+      assert.equal(error.code, 'acme_unreachable');
+      assert.match(error.advice!, /RELEVO_ACME_ROOTS/);
+      return true;
+    });
+    pebble.stop();
+    const authority = await openAcmeAuthority(terms);
+    await assert.rejects(authority.certificateFor(HOST), (error: Refusal) => {
+      assert.equal(error.code, 'acme_unreachable');
+      assert.match(error.message, /localhost/);
+      assert.match(error.advice!, /RELEVO_ACME_URL.*tried again at/);
+      return true;
+    });
   });
 });

@@ -2,11 +2,13 @@ import { createPrivateKey } from 'node:crypto';
 import { Agent } from 'node:https';
 import { join } from 'node:path';
 import * as acme from 'acme-client';
+import { writeAside } from '#runtime/files/write-aside.ts';
 import { makeFolder, readIfThere } from '#runtime/postgres/files.ts';
 import { Refusal } from '#runtime/refusal.ts';
 import { isHostName } from '../host-name.ts';
 import { dueAt, isGood } from '../lifetime.ts';
-import { makeOnce, type Pair, pairIn, replaceFile, textOf } from '../pair-file.ts';
+import { isReachable } from './is-reachable.ts';
+import { makeOnce, type Pair, pairIn, textOf } from '../pair-file.ts';
 
 export interface AcmeOptions {
   /** Where account key and certificates are kept. */
@@ -29,7 +31,7 @@ export interface AcmeOptions {
 export interface AcmeAuthority {
   /** The certificate of a host: the one that is here while it is good, else one that is ordered now. */
   certificateFor(host: string): Promise<Pair>;
-  /** Orders anew what is due; to be called every hour or so. */
+  /** Orders anew what is due, and what failed when its time has come; to be called every minute or so. */
   renew(hosts: Iterable<string>): Promise<void>;
 }
 
@@ -54,6 +56,7 @@ export async function openAcmeAuthority(options: AcmeOptions): Promise<AcmeAutho
   await makeFolder(folder, { mode: 0o700 });
   await makeFolder(join(folder, 'hosts'), { mode: 0o700 });
   const keyFile = join(folder, 'account-key.pem');
+  checkAddress(directoryUrl);
   const accountKey =
     (await readIfThere(keyFile)) ??
     (await makeOnce(keyFile, async () => String(await acme.crypto.createPrivateEcdsaKey('P-256'))));
@@ -85,6 +88,7 @@ class Authority implements AcmeAuthority {
   readonly #ordering = new Map<string, Promise<Pair>>();
   readonly #failures = new Map<string, Failures>();
   readonly #now: () => number;
+  #account: Promise<void> | null = null;
 
   constructor(options: AcmeOptions, client: acme.Client) {
     this.#options = options;
@@ -143,8 +147,8 @@ class Authority implements AcmeAuthority {
           this.#failures.delete(host);
           return pair;
         },
-        (error: unknown) => {
-          throw this.#failed(host, error);
+        async (error: unknown) => {
+          throw await this.#failed(host, error);
         },
       )
       .finally(() => this.#ordering.delete(host));
@@ -153,15 +157,14 @@ class Authority implements AcmeAuthority {
   }
 
   async #orderNow(host: string): Promise<Pair> {
-    const { email, answerChallenge } = this.#options;
+    const { answerChallenge } = this.#options;
+    await this.#openAccount();
     const [key, csr] = await acme.crypto.createCsr(
       { altNames: [host] },
       await acme.crypto.createPrivateEcdsaKey('P-256'),
     );
     const certificate = await this.#client.auto({
       csr,
-      ...(email !== undefined && { email }),
-      termsOfServiceAgreed: true,
       challengePriority: ['http-01'],
       // We may be behind something that leads port 80 here; the authority sees whether it does.
       skipChallengeVerification: true,
@@ -176,8 +179,35 @@ class Authority implements AcmeAuthority {
     const text = textOf({ certificate, key: String(key) });
     const pair = pairIn(text);
     if (pair === null || !isGood(pair, host, this.#now())) throw new Error('The certificate is not good.');
-    await replaceFile(this.#fileOf(host), text, 0o600);
+    await writeAside(this.#fileOf(host), text);
     return pair;
+  }
+
+  /** Once for each process: of orders that begin together, each would open one of its own. */
+  #openAccount(): Promise<void> {
+    return (this.#account ??= this.#register().catch((error: unknown) => {
+      this.#account = null;
+      throw error;
+    }));
+  }
+
+  async #register(): Promise<void> {
+    const { email } = this.#options;
+    const contact = email === undefined ? {} : { contact: [`mailto:${email}`] };
+    try {
+      await this.#client.createAccount({ termsOfServiceAgreed: true, ...contact });
+    } catch (error) {
+      // Of one that was opened before, the library goes on to change nothing, and some authorities refuse that.
+      if (!this.#hasAccount()) throw error;
+    }
+  }
+
+  #hasAccount(): boolean {
+    try {
+      return this.#client.getAccountUrl() !== '';
+    } catch {
+      return false;
+    }
   }
 
   async #inTime<T>(ordered: Promise<T>): Promise<T> {
@@ -188,18 +218,43 @@ class Authority implements AcmeAuthority {
     return Promise.race([ordered, tooLate]).finally(() => clearTimeout(late));
   }
 
-  #failed(host: string, cause: unknown): Refusal {
+  async #failed(host: string, cause: unknown): Promise<Refusal> {
+    const { directoryUrl, authorityRoots } = this.#options;
     const count = (this.#failures.get(host)?.count ?? 0) + 1;
     const most = Math.min(FIRST_WAIT_MS * 2 ** (count - 1), WAIT_MS_MAX);
     // Half of it by chance, so that hosts that failed together do not come back together.
     const waitMs = most / 2 + (most / 2) * (this.#options.random ?? Math.random)();
     const nextAt = this.#now() + waitMs;
     this.#failures.set(host, { count, nextAt });
-    const refusal = notIssued(host, nextAt, cause);
+    const refusal = (await isReachable(directoryUrl, authorityRoots))
+      ? notIssued(host, nextAt, cause)
+      : unreachable(directoryUrl, nextAt, cause);
     this.#options.onTrouble?.(refusal);
     return refusal;
   }
 }
+
+function checkAddress(url: string): void {
+  if (URL.parse(url)?.protocol === 'https:') return;
+  throw new Refusal(
+    'acme_address_malformed',
+    'The address of the ACME authority is none that begins with https://.',
+    {
+      advice:
+        'Give RELEVO_ACME_URL the address of its directory, such as https://acme-v02.api.letsencrypt.org/directory.',
+    },
+  );
+}
+
+const unreachable = (url: string, nextAt: number, cause: unknown): Refusal =>
+  new Refusal(
+    'acme_unreachable',
+    `The ACME authority at ${new URL(url).host} cannot be reached or is not trusted.`,
+    {
+      advice: `See RELEVO_ACME_URL, and RELEVO_ACME_ROOTS where it is a private one. Certificates that are here go on serving; it is tried again at ${new Date(nextAt).toISOString()}.`,
+      cause,
+    },
+  );
 
 const notIssued = (host: string, nextAt: number, cause?: unknown): Refusal =>
   new Refusal('certificate_not_issued', `No certificate for ${host} could be had.`, {

@@ -1,11 +1,12 @@
 import { X509Certificate } from 'node:crypto';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeAside } from '#runtime/files/write-aside.ts';
 import { makeFolder, readIfThere } from '#runtime/postgres/files.ts';
 import { Refusal } from '#runtime/refusal.ts';
 import { isHostName } from '../host-name.ts';
 import { hasBegun, isDue, isGood } from '../lifetime.ts';
-import { makeOnce, type Pair, pairIn, replaceFile, textOf } from '../pair-file.ts';
+import { makeOnce, type Pair, pairIn, textOf } from '../pair-file.ts';
 import { makeLeaf, makeRoot, readRoot, type Root } from './certificates.ts';
 
 /**
@@ -70,7 +71,7 @@ async function openRoot(folder: string, now: number): Promise<Root> {
   if (root.certificate.notAfter.getTime() <= now) throw broken('has ended');
   const told = join(folder, ROOT_CERTIFICATE);
   const certificate = `${pair.certificate.trimEnd()}\n`;
-  if ((await readIfThere(told)) !== certificate) await replaceFile(told, certificate, 0o644);
+  if ((await readIfThere(told)) !== certificate) await writeAside(told, certificate, { mode: 0o644 });
   return root;
 }
 
@@ -85,7 +86,7 @@ async function keptOrMade(folder: string, root: Root, host: string, now: number)
   if (isKept && hasBegun(kept, now) && !isDue(kept, now)) return kept;
   const made = await makeLeaf(root, host, now);
   const written = textOf(made);
-  await replaceFile(file, written, 0o600);
+  await writeAside(file, written);
   return pairIn(written)!;
 }
 

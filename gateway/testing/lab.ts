@@ -58,6 +58,9 @@ export const operations: readonly RoutedOperation[] = [
     text: 'What it does.',
     operation: 'findCard',
     http: http({ params: { type: 'object', properties: { cardId: { type: 'string' } } } }),
+    problems: {
+      unknown_card: { status: 404, title: 'No such card', text: 'No such card is here.', retry: 'never' },
+    },
   },
   {
     service: 'cards',
@@ -71,6 +74,7 @@ export const operations: readonly RoutedOperation[] = [
       body: { type: 'object' },
       idempotency: 'content',
     }),
+    problems: {},
   },
   {
     service: 'ledger',
@@ -84,6 +88,7 @@ export const operations: readonly RoutedOperation[] = [
       body: { type: 'object' },
       idempotency: 'key',
     }),
+    problems: {},
   },
 ];
 

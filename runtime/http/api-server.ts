@@ -2,10 +2,17 @@ import { type IncomingHttpHeaders, type RequestListener, STATUS_CODES } from 'no
 import type { AddressInfo, Socket } from 'node:net';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
 import type { ErrorTable } from '#declare/errors.ts';
-import type { PublicRoute } from '#declare/http.ts';
+import { problemOfError, type PublicRoute } from '#declare/http.ts';
 import { Refusal } from '#runtime/refusal.ts';
 import { problemOf, type SchemaError } from './field-faults.ts';
-import { type CommonProblem, commonProblem, MEDIA_TYPE, Problem, problemBody } from './problems.ts';
+import {
+  type CommonProblem,
+  commonProblem,
+  MEDIA_TYPE,
+  Problem,
+  PROBLEM_HEADER,
+  problemBody,
+} from './problems.ts';
 
 /** A request that its schemas have passed. */
 export interface ApiRequest<Admission> {
@@ -269,14 +276,8 @@ function problemOfValidation({ validation, validationContext }: FastifyError): P
 }
 
 function problemOfRefusal({ code, message, advice }: Refusal, errors: ErrorTable): Problem | null {
-  const declared = Object.hasOwn(errors, code) ? errors[code] : null;
-  if (!declared?.status) return null;
-  const { status, text, retry } = declared;
-  return new Problem(
-    code,
-    { status, text, retry, title: text },
-    advice === undefined ? message : `${message} ${advice}`,
-  );
+  const problem = Object.hasOwn(errors, code) ? problemOfError(errors[code]) : null;
+  return problem && new Problem(code, problem, advice === undefined ? message : `${message} ${advice}`);
 }
 
 const isAboutBody = (error: FastifyError): boolean =>
@@ -291,6 +292,7 @@ function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
   // As bytes: to anything else the framework adds a charset, which this type does not have.
   return reply
     .code(status)
+    .header(PROBLEM_HEADER, problem.code)
     .type(MEDIA_TYPE)
     .send(Buffer.from(JSON.stringify(problemBody(problem))));
 }

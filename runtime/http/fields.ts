@@ -52,5 +52,5 @@ export const pageQuery = Type.Object(
 export const answer = <P extends TProperties>(title: string, properties: P) =>
   Type.Object(properties, { title, additionalProperties: false });
 
-export const minor = (text: string) =>
-  Type.String({ description: `${text} Minor units.`, examples: ['12550'] });
+export const minor = (text: string, example = '12550') =>
+  Type.String({ description: `${text} Minor units.`, examples: [example] });

@@ -1,16 +1,4 @@
-import type { Retry } from '#declare/errors.ts';
-
-export interface ProblemDeclaration {
-  readonly status: number;
-  readonly title: string;
-  /** What is told where there is nothing more exact to say. */
-  readonly text: string;
-  readonly retry: Retry;
-}
-
-export const declareProblems = <Code extends string>(
-  table: Record<Code, ProblemDeclaration>,
-): Readonly<Record<Code, ProblemDeclaration>> => table;
+import { declareProblems, type ProblemDeclaration } from '#declare/errors.ts';
 
 /** What any server of requests may answer, by rising status. */
 export const commonProblems = declareProblems({
@@ -124,6 +112,9 @@ export const commonProblem = (
 ): Problem => new Problem(code, commonProblems[code], detail, faults);
 
 export const MEDIA_TYPE = 'application/problem+json';
+
+/** The code of a problem beside its document, for whoever passes answers on without reading them. */
+export const PROBLEM_HEADER = 'x-problem-code';
 
 /** The document of RFC 9457. */
 export const problemBody = ({ code, declaration: { status, title }, message, faults }: Problem) => ({

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Binaries } from './binaries.ts';
 import { SUPERUSER } from './connect.ts';
 import { diskFull, ServerError, useYourOwnServer } from './errors.ts';
-import { syncFolder } from './files.ts';
+import { syncFolder } from '#runtime/files/write-aside.ts';
 import { runProgram } from './run-program.ts';
 import { isNamed, nobody, type Account } from './unprivileged.ts';
 

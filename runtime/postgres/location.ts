@@ -1,8 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeAside } from '#runtime/files/write-aside.ts';
 import { ServerError } from './errors.ts';
-import { makeFolder, readIfThere, writeWhole } from './files.ts';
+import { makeFolder, readIfThere } from './files.ts';
 import type { Home } from './home.ts';
 import { accountMay, type Account } from './unprivileged.ts';
 
@@ -40,7 +41,7 @@ async function readLocation(file: string): Promise<Location | undefined> {
 export async function recordLocation(home: Home, base: string): Promise<void> {
   if (base === home.own) return;
   const location: Location = { home: home.folder, base };
-  await writeWhole(home.location, JSON.stringify(location), { mode: 0o644, owner: home.owner });
+  await writeAside(home.location, JSON.stringify(location), { mode: 0o644, owner: home.owner });
 }
 
 interface Choosing {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { writeAside } from '#runtime/files/write-aside.ts';
 import { ServerError } from './errors.ts';
-import { readIfThere, writeWhole } from './files.ts';
+import { readIfThere } from './files.ts';
 import type { Home } from './home.ts';
 
 /** The superuser's password: chosen once per home, before there is data, and never changed. */
@@ -15,6 +16,6 @@ export async function passwordOf(home: Home, { mayChoose }: { mayChoose: boolean
     });
   }
   const password = randomBytes(24).toString('base64url');
-  await writeWhole(home.password, `${password}\n`, { mode: 0o600, owner: home.owner });
+  await writeAside(home.password, `${password}\n`, { mode: 0o600, owner: home.owner });
   return password;
 }

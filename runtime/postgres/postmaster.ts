@@ -3,9 +3,10 @@ import { existsSync } from 'node:fs';
 import { open, realpath, rename, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { writeAside } from '#runtime/files/write-aside.ts';
 import type { Binaries } from './binaries.ts';
 import { diskFull, ServerError } from './errors.ts';
-import { readIfThere, writeWhole } from './files.ts';
+import { readIfThere } from './files.ts';
 import { isRunning, markOf, programOf, type ProcessMark } from './processes.ts';
 import { cannotRun, programEnvironment } from './run-program.ts';
 import { serverSettings } from './settings.ts';
@@ -85,7 +86,7 @@ export async function startPostmaster(starting: Starting): Promise<Postmaster> {
     const server: Postmaster = { mark: markOf(pid) ?? { pid, started: 'ended at once' }, socketFolder };
     const notice: Notice = { ...server, inode: (await stat(data)).ino };
     try {
-      await writeWhole(join(base, 'server.json'), JSON.stringify(notice), { mode: 0o644 });
+      await writeAside(join(base, 'server.json'), JSON.stringify(notice), { mode: 0o644 });
     } catch (error) {
       child.kill('SIGINT');
       throw error;

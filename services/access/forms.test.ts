@@ -81,6 +81,7 @@ const routed = (scope: string): RoutedOperation => ({
   operation: 'readCard',
   text: '',
   http: { method: 'GET', path: '/v1/x', scope, title: 'x', reply: {} },
+  problems: {},
 });
 
 test('scopes are those of public routes, each once and in order', () => {

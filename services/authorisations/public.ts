@@ -2,6 +2,7 @@ import Type from 'typebox';
 import { type PublicRoute, publicRoutes } from '#declare/http.ts';
 import { idField, STRICT } from '#runtime/http/fields.ts';
 import { CardControls, ReadControls } from './controls/schemas.ts';
+import { messageProblems } from './http/problems.ts';
 import { AdviceBody, AuthorisationBody, DecisionBody, FinancialBody, ReversalBody } from './http/schemas.ts';
 import { authorisations } from './service.ts';
 
@@ -18,16 +19,20 @@ const message = (path: string, title: string, body: PublicRoute['body']): Public
 const ofCard = Type.Object({ card_id: idField('The card.') }, STRICT);
 
 /** Ways to tell something of a card, as the card network does in ISO 8583. */
-export const messageRoutes = publicRoutes(authorisations, {
-  authorise: message('/v1/authorisations', 'May this be paid?', AuthorisationBody),
-  pay: message('/v1/financials', 'May this be paid, at once?', FinancialBody),
-  advise: message('/v1/advices', 'This has happened.', AdviceBody),
-  reverse: message(
-    '/v1/reversals',
-    'This did not happen after all, or not to its full amount.',
-    ReversalBody,
-  ),
-});
+export const messageRoutes = publicRoutes(
+  authorisations,
+  {
+    authorise: message('/v1/authorisations', 'May this be paid?', AuthorisationBody),
+    pay: message('/v1/financials', 'May this be paid, at once?', FinancialBody),
+    advise: message('/v1/advices', 'This has happened.', AdviceBody),
+    reverse: message(
+      '/v1/reversals',
+      'This did not happen after all, or not to its full amount.',
+      ReversalBody,
+    ),
+  },
+  messageProblems,
+);
 
 export const authorisationRoutes = [
   ...messageRoutes,
@@ -39,6 +44,7 @@ export const authorisationRoutes = [
       title: 'The spend controls of a card',
       params: ofCard,
       reply: ReadControls,
+      errors: ['unknown_card'],
     },
     setCardControls: {
       method: 'PUT',
@@ -49,6 +55,7 @@ export const authorisationRoutes = [
       body: CardControls,
       reply: ReadControls,
       idempotency: 'key',
+      errors: ['bad_controls', 'unknown_card'],
     },
   }),
 ];

@@ -1,3 +1,4 @@
+import { exampleOf } from '#runtime/http/example-of.ts';
 import { problems } from '#services/authorisations/http/problems.ts';
 import { DecisionBody } from '#services/authorisations/http/schemas.ts';
 import { messageRoutes } from '#services/authorisations/public.ts';
@@ -74,8 +75,6 @@ export const httpPage = (): string =>
 interface FieldSchema {
   readonly description?: string;
   readonly 'x-must'?: string;
-  readonly enum?: readonly string[];
-  readonly examples?: readonly string[];
   readonly properties?: Readonly<Record<string, FieldSchema>>;
   readonly required?: readonly string[];
 }
@@ -122,15 +121,5 @@ const tableOf = (rows: readonly FieldRow[]): string =>
       needed,
     ]),
   );
-
-/** A body of what is needed alone, from the examples of the fields. */
-function exampleOf({ properties = {}, required = [] }: FieldSchema): unknown {
-  return Object.fromEntries(
-    required.map((name) => {
-      const field = properties[name];
-      return [name, field.properties ? exampleOf(field) : (field.examples?.[0] ?? field.enum?.[0])];
-    }),
-  );
-}
 
 const jsonBlock = (value: unknown): string => `\`\`\`json\n${JSON.stringify(value, null, 2)}\n\`\`\``;

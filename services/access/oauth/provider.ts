@@ -4,6 +4,7 @@ import { type ClientMetadata, errors, type KoaContextWithOIDC, Provider } from '
 import { isClientSecret } from '../client-secret.ts';
 import type { FoundClient } from '../service.ts';
 import { JWKS_PATH, METADATA_PATH, metadataOf, TOKEN_PATH } from './metadata.ts';
+import { PROBLEM_HEADER } from '#runtime/http/problems.ts';
 import type { OAuthError } from './oauth-error.ts';
 import { privateJwk, type SigningKey, signingKey } from './signing-keys.ts';
 import type { TokenEndpointOptions } from './token-endpoint.ts';
@@ -92,6 +93,8 @@ export function makeProvider(options: ProviderOptions): Provider {
         error: 'server_error',
         error_description: 'The token endpoint has failed; it is not your request.',
       };
+    const { error } = (ctx.body ?? {}) as { error?: unknown };
+    if (typeof error === 'string') ctx.set(PROBLEM_HEADER, error);
   });
   provider.Client.prototype.compareClientSecret = function (secret) {
     return isSecretOf(this.clientId, this as unknown as Ours, secret, options);

@@ -1,6 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { FoundClient } from '../service.ts';
 import { JWKS_PATH, METADATA_PATH, TOKEN_PATH } from './metadata.ts';
+import { PROBLEM_HEADER } from '#runtime/http/problems.ts';
 import { bodyOf, type OAuthError } from './oauth-error.ts';
 import type { SigningKey } from './signing-keys.ts';
 
@@ -154,6 +155,7 @@ function send(response: ServerResponse, refused: OAuthError): void {
       ...refused.headers,
       'content-type': 'application/json; charset=utf-8',
       'cache-control': 'no-store',
+      [PROBLEM_HEADER]: refused.error,
       connection: 'close',
     })
     .end(body);

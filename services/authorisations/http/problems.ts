@@ -1,7 +1,8 @@
-import { commonProblems, declareProblems, Problem } from '#runtime/http/problems.ts';
+import { declareProblems } from '#declare/errors.ts';
+import { commonProblems, Problem } from '#runtime/http/problems.ts';
 
 /** What is answered when a message was not decided, beside what any request may meet. */
-const ownProblems = declareProblems({
+export const messageProblems = declareProblems({
   other_content: {
     status: 409,
     title: 'The same request came before with other content',
@@ -18,8 +19,8 @@ const ownProblems = declareProblems({
 
 /** By rising status. */
 export const problems = Object.fromEntries(
-  Object.entries({ ...commonProblems, ...ownProblems }).sort(([, a], [, b]) => a.status - b.status),
-) as Readonly<typeof commonProblems & typeof ownProblems>;
+  Object.entries({ ...commonProblems, ...messageProblems }).sort(([, a], [, b]) => a.status - b.status),
+) as Readonly<typeof commonProblems & typeof messageProblems>;
 
 export type ProblemCode = keyof typeof problems;
 

@@ -262,7 +262,7 @@ export const DecisionBody = Type.Object(
       description: 'A decline is an ordinary answer.',
     }),
     response_code: Type.String({ description: 'Field 39.', examples: ['00', '51'] }),
-    response_text: Type.String({ description: 'What the code means.' }),
+    response_text: Type.String({ description: 'What the code means.', examples: ['Approved'] }),
     reason: Type.Optional(
       Type.String({
         description: 'Why it was declined, where it was decided here.',
@@ -270,15 +270,24 @@ export const DecisionBody = Type.Object(
       }),
     ),
     approval_code: Type.Optional(
-      Type.String({ description: 'By it reversals and postings name what was approved.' }),
+      Type.String({
+        description: 'By it reversals and postings name what was approved.',
+        examples: ['A1B2C3'],
+      }),
     ),
     amount_minor: Type.Optional(
-      Type.String({ description: 'What was approved: less than was asked for where the code is 10.' }),
+      Type.String({
+        description: 'What was approved: less than was asked for where the code is 10.',
+        examples: ['12550'],
+      }),
     ),
-    transmitted_at: Type.String({ description: 'As it came, like the next three.' }),
-    stan: Type.String(),
-    acquirer: Type.String(),
-    rrn: Type.String(),
+    transmitted_at: Type.String({
+      description: 'As it came, like the next three.',
+      examples: ['2026-11-20T12:00:00Z'],
+    }),
+    stan: Type.String({ examples: [STAN.example] }),
+    acquirer: Type.String({ examples: [ACQUIRER.example] }),
+    rrn: Type.String({ examples: ['632512000042'] }),
   },
   {
     title: 'Decision',

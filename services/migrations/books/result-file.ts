@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { assertUsable } from '#runtime/openpgp/keys.ts';
 import { sealMessage } from '#runtime/openpgp/seal-message.ts';
-import { writeSealed } from '#runtime/openpgp/write-sealed.ts';
+import { writeAside } from '#runtime/files/write-aside.ts';
 import { Refusal } from '#runtime/refusal.ts';
 import { type MigrationCell, migrationId } from '../migration-cell.ts';
 import type { Migration } from '../store.ts';
@@ -52,7 +52,7 @@ export async function writeResultFile(
     filename: `${migrationId(cell, migration.importNumber)}.csv`,
   });
   await mkdir(cell.resultsFolder, { recursive: true, mode: 0o700 });
-  await writeSealed(path, sealed);
+  await writeAside(path, sealed);
   return path;
 }
 
