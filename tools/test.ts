@@ -15,7 +15,6 @@ import { makeHome, removeHome, SHARED_HOME } from './testing/shared-home.ts';
  * Folders with the longest files come first, so that the end is not one long file on one processor.
  */
 const FOLDERS = [
-  'proofs',
   'cli',
   'delivery',
   'tools',
@@ -27,6 +26,8 @@ const FOLDERS = [
   'simulators',
   'declare',
 ];
+/** Longest of all, and hungry: among the files of the other folders, so that they do not all run at once. */
+const SPREAD = 'proofs';
 /**
  * Test files at once: each is a process, and every cell among them has a database of its own. One more than there are
  * processors, for a file waits a good part of its time: for a command, a lease, a disk. At most so many that the
@@ -41,7 +42,12 @@ const CHILD_FLAGS = ['--test-timeout=300000', `--import=${import.meta.resolve('.
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 function testFiles(chosen: readonly string[]): string[] {
-  const places = chosen.length > 0 ? chosen.map((path) => relative(root, path)) : FOLDERS;
+  if (chosen.length > 0) return filesIn(chosen.map((path) => relative(root, path)));
+  const others = filesIn(FOLDERS);
+  return [...filesIn([SPREAD]).flatMap((file) => [file, ...others.splice(0, 2)]), ...others];
+}
+
+function filesIn(places: readonly string[]): string[] {
   const patterns = places.map((place) => (isFolder(place) ? `${place}/**/*.test.ts` : place));
   const found = patterns.flatMap((pattern) =>
     globSync(pattern, { cwd: root, exclude: ['**/node_modules/**'] }).sort(),
