@@ -26,7 +26,7 @@ export function clientCommand(): Command {
     .command('add')
     .description('adds a client and shows its secret, once')
     .requiredOption(...CELL)
-    .requiredOption('--name <name>', 'what people call it, for instance "Back office"')
+    .option('--name <name>', 'what people call it, for instance "Back office"; its id when it is left out')
     .requiredOption('--scopes <list>', 'what its tokens may be used for: cards:read,accounts:read', listed)
     .option(...JSON_OUTPUT)
     .addHelpText(
@@ -34,7 +34,7 @@ export function clientCommand(): Command {
       `
 Examples:
   $ ./relevo client add --cell quipu/staging --name "Back office" --scopes cards:read,accounts:read
-  $ ./relevo client add --cell quipu/staging --name "Back office" --scopes cards:read --json | vault-put
+  $ ./relevo client add --cell quipu/staging --scopes cards:read --json | vault-put
 
 Scopes: ${scopesOfRelease().join(', ')}
 The secret is kept nowhere: whoever loses it gets another one with relevo client renew.`,
@@ -114,12 +114,12 @@ const documentOf = (cell: string, address: string, { clientId, name, scopes, sec
   token_url: address + TOKEN_PATH,
 });
 
-async function add(options: Options & { name: string; scopes: string[] }): Promise<void> {
+async function add(options: Options & { name?: string; scopes: string[] }): Promise<void> {
   await withAccess(options, async (clients, context, cell) => {
     const actor = operatorName(context.settings);
     const address = await addressOf(context, cell);
     const { name, scopes } = options;
-    const added = await clients.addClient({ actor, name, scopes });
+    const added = await clients.addClient({ actor, name: name ?? null, scopes });
     context.out.result(documentOf(options.cell, address, added), () =>
       [
         `${added.name} is a client of ${options.cell}, for ${added.scopes.join(', ')}:`,

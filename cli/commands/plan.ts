@@ -1,9 +1,12 @@
 import { Command } from 'commander';
+import { readTenants } from '#delivery/cells/read-platform.ts';
 import { planPlatform } from '#delivery/platform/apply-platform.ts';
+import { declareHere } from '#delivery/platform/declare-here.ts';
 import { readPlatformFile } from '#delivery/platform/parse-platform.ts';
 import { hasWork } from '#delivery/platform/plan-changes.ts';
 import { PlatformSchema } from '#delivery/platform/platform-schema.ts';
 import { withContext } from '../context.ts';
+import { readAllSettings } from '#delivery/local/settings.ts';
 import { EXIT } from '../exit.ts';
 import { JSON_OUTPUT, PLATFORM_FILE } from '../options.ts';
 import { Output } from '../output.ts';
@@ -13,12 +16,14 @@ interface Options {
   file: string;
   json?: boolean;
   schema?: boolean;
+  here?: boolean;
 }
 
 export function planCommand(): Command {
   return new Command('plan')
     .description('shows what differs between platform.yaml and what is here, and changes nothing')
     .option(...PLATFORM_FILE)
+    .option('--here', 'print a platform.yaml that declares what is here, and do nothing else')
     .option('--schema', 'print the JSON Schema of the file, for editors, and do nothing else')
     .option(...JSON_OUTPUT)
     .addHelpText(
@@ -27,6 +32,7 @@ export function planCommand(): Command {
 Examples:
   $ ./relevo plan
   $ ./relevo plan --file docs/examples/platform.yaml --json
+  $ ./relevo plan --here > platform.yaml
   $ ./relevo plan --schema > platform.schema.json
 
 + is made by relevo apply and ~ is changed by it; ! is something to know that it leaves alone. Cells are compared
@@ -35,9 +41,15 @@ with their declarations too: roles, rights, schema changes. Exit status: 0 nothi
     .action(plan);
 }
 
-async function plan({ file, schema = false, json = false }: Options): Promise<void> {
+async function plan({ file, schema = false, here = false, json = false }: Options): Promise<void> {
   if (schema) {
     new Output(true).result(PlatformSchema, () => '');
+    return;
+  }
+  if (here) {
+    const tenants = (await readTenants(readAllSettings(process.env).RELEVO_HOME)).map(({ terms }) => terms);
+    const text = declareHere(tenants);
+    new Output(json).result({ platform_yaml: text }, () => text.trimEnd());
     return;
   }
   // Before a server is started for it.

@@ -43,7 +43,13 @@ export async function readPlatformFile(path: string): Promise<DeclaredTenant[]> 
     bytes = await readFile(path);
   } catch (error) {
     if (error instanceof Refusal) throw error;
-    throw unreadable((error as NodeJS.ErrnoException).code ?? 'no reason is known');
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT')
+      throw new Refusal('no_platform_file', `There is no file ${path}.`, {
+        advice:
+          'Begin with what is here, relevo plan --here > platform.yaml, or with docs/examples/platform.yaml; --file names another file.',
+      });
+    throw unreadable(code ?? 'no reason is known');
   }
   let text: string;
   try {

@@ -19,13 +19,13 @@ const CLIENTS_MAX = 1_000;
 
 export const addClient =
   (parts: AccessParts, { cell, keys, knownScopes }: ClientTerms) =>
-  async (wanted: { actor: string; name: string; scopes: readonly string[] }): Promise<NewSecret> => {
-    const name = checkName(wanted.name);
+  async (wanted: { actor: string; name: string | null; scopes: readonly string[] }): Promise<NewSecret> => {
+    const clientId = newClientId(cell);
+    const name = wanted.name === null ? clientId : checkName(wanted.name);
     const scopes = checkScopes(wanted.scopes, knownScopes);
     return administer(parts, wanted.actor, async (tx, tell) => {
       await takeTurn(tx);
       await checkRoom(tx, name);
-      const clientId = newClientId(cell);
       const secret = newClientSecret();
       await tx.run`insert into access.clients (client_id, name, scopes) values (${clientId}, ${name}, ${scopes})`;
       await insertSecret(tx, clientId, keys.codeOfSecret(clientId, secret), hintOf(secret));

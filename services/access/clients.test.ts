@@ -15,7 +15,7 @@ import { operators } from './testing/cell-access.ts';
 const cell = await testCell();
 const clients = operators(cell);
 const actor = 'ana.quispe';
-const add = (name: string, scopes: readonly string[] = ['cards:read']) =>
+const add = (name: string | null, scopes: readonly string[] = ['cards:read']) =>
   clients.addClient({ actor, name, scopes });
 
 const refusedAs = (code: string, words: RegExp) => (error: unknown) => {
@@ -53,6 +53,12 @@ test('a client is added with an id of its cell and a secret that is kept nowhere
     (await acts()).at(-1),
     `ana.quispe clients.added ${added.clientId} {"name":"Back office","scopes":"accounts:read cards:read"}`,
   );
+});
+
+test('a client without a name is called by its id', async () => {
+  const [one, other] = await Promise.all([null, null].map((name) => add(name)));
+  assert.deepEqual([one.name, other.name], [one.clientId, other.clientId]);
+  assert.notEqual(one.clientId, other.clientId);
 });
 
 test('what cannot be a client is refused, in order, and leaves nothing behind', async () => {

@@ -110,10 +110,10 @@ export const access = service('access', {
     { text: 'A request with an idempotency key is worked by one process at a time', target: 'always' },
   ],
   operations: {
-    addClient: operation<{ actor: string; name: string; scopes: readonly string[] }, NewSecret>({
+    addClient: operation<{ actor: string; name: string | null; scopes: readonly string[] }, NewSecret>({
       text: 'Adds a client and answers its secret, which nobody can read again.',
       callers: ['operators'],
-      idempotentBy: 'name: a second addition is refused',
+      idempotentBy: 'name: a second addition is refused; without one each is a client of its own',
     }),
     listClients: operation<{ withRevoked: boolean }, ClientInfo[]>({
       text: 'The clients, the latest first, with the ends of their secrets.',
