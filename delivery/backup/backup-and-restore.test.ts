@@ -12,9 +12,10 @@ import { openCell } from '#delivery/cells/open-cell.ts';
 import { rotateKeys } from '#delivery/cells/rotate-keys.ts';
 import { Refusal } from '#runtime/refusal.ts';
 import { services } from '#services/all.ts';
-import { setTestRange, testPipeline } from '#tools/testing/authorisations.ts';
+import { assertRefused } from '#tools/testing/assert-refused.ts';
 import { assertLedgerLaws } from '#tools/testing/books.ts';
 import { testCell, type TestCell } from '#tools/testing/cell.ts';
+import { livelyCell } from '#tools/testing/lively-cell.ts';
 import { MessagePlay } from '#tools/testing/message-play.ts';
 import { testServer } from '#tools/testing/server.ts';
 import { storedRows } from '#tools/testing/tables.ts';
@@ -58,15 +59,6 @@ async function databasesOf({ name }: TestCell): Promise<string[]> {
   return rows.map(({ datname }) => datname);
 }
 
-async function assertRefused(work: Promise<unknown>, code: string, message = /./): Promise<void> {
-  await assert.rejects(work, (error) => {
-    assert.ok(error instanceof Refusal, String(error));
-    assert.equal(error.code, code, error.message);
-    assert.match(error.message, message);
-    return true;
-  });
-}
-
 const CARDS = `
   full
   card c1 posted=100
@@ -85,22 +77,11 @@ const MESSAGES = `
   authorise  a3 c1 40             -> 00
   reverse    a3 left=10           -> 00`;
 
-/** A cell with cards, replaced versions, holds, tokens, and messages that moved money. */
-async function livelyCell(t: {
-  after(clean: () => Promise<void>): unknown;
-}): Promise<{ cell: TestCell; play: MessagePlay }> {
-  const cell = await testCell(t);
-  await setTestRange(cell);
-  const prefix = `b${++files}`;
-  await MessagePlay.cards(cell, CARDS, prefix);
-  const { pipeline } = await testPipeline(t, cell);
-  const play = new MessagePlay(cell, pipeline, prefix);
-  await play.play(MESSAGES);
-  return { cell, play };
-}
+/** With cards, replaced versions, holds, tokens, and messages that moved money. */
+const LIVELY = { cards: CARDS, messages: MESSAGES };
 
 test('a restored cell holds what the backup does, row by row, and goes on from there', async (t) => {
-  const { cell, play } = await livelyCell(t);
+  const { cell, play } = await livelyCell(t, LIVELY);
   const trail = await openAudit(cell.opened, 'cells');
   await trail.appendEntries([{ actor: OPERATOR, action: 'cell.made', subject: 'andina/production' }]);
   const before = await storedRows(cell, SCHEMAS);
@@ -144,7 +125,7 @@ test('a restored cell holds what the backup does, row by row, and goes on from t
 });
 
 test('a drill restores beside a cell that is in use, and leaves nothing', async (t) => {
-  const { cell } = await livelyCell(t);
+  const { cell } = await livelyCell(t, LIVELY);
   const written = await backUp(cell);
   const but = SCHEMAS.filter((schema) => schema !== 'audit');
   const before = await storedRows(cell, but);
@@ -301,7 +282,7 @@ test('frames of two backups of one cell cannot be mixed', async (t) => {
 });
 
 test('keys that were rotated since the backup do no harm: the older ones are still in the cell file', async (t) => {
-  const { cell } = await livelyCell(t);
+  const { cell } = await livelyCell(t, LIVELY);
   const { path } = await backUp(cell);
   const opened = await openCell(server, cell.opened.home, cell.name);
   await rotateKeys(opened);
@@ -321,7 +302,7 @@ test('keys that were rotated since the backup do no harm: the older ones are sti
 });
 
 test('books that did not close when the backup was made are not put in the place of the cell, but when that is wanted', async (t) => {
-  const { cell } = await livelyCell(t);
+  const { cell } = await livelyCell(t, LIVELY);
   await cell.admin
     .run`update ledger.accounts set posted_minor = posted_minor + 1 where external_account_id is not null`;
   await cell.admin
@@ -346,7 +327,7 @@ test('books that did not close when the backup was made are not put in the place
 });
 
 test('a row that is lost, doubled or changed is seen when tables are compared with the manifest', async (t) => {
-  const { cell } = await livelyCell(t);
+  const { cell } = await livelyCell(t, LIVELY);
   const { manifest } = await backUp(cell);
   const compare = async () => {
     const checks = await withOwner(cell.adminUrl, 'relevo test', (client) =>
@@ -391,7 +372,7 @@ test('a backup writes over nothing, leaves out nothing, and is on the trail', as
 });
 
 test('a cell whose database is gone is restored with its roles', async (t) => {
-  const { cell } = await livelyCell(t);
+  const { cell } = await livelyCell(t, LIVELY);
   const before = await storedRows(cell, SCHEMAS);
   const { path } = await backUp(cell);
   await assert.rejects(stat(`${path}.unfinished`));

@@ -38,7 +38,7 @@ export const platformSettings = {
     fallback: 0,
   }),
   RELEVO_SPARE_PROCESSES: integer({
-    text: 'How many processes `up` keeps ready for cells that wake: so many at once wake quickly, and each takes some 100 MB.',
+    text: 'How many processes `up` keeps ready for cells that wake: so many at once wake quickly, and each takes some 150 MB.',
     min: 0,
     max: 8,
     fallback: 2,

@@ -19,11 +19,10 @@ import { openCell, openVault } from '#delivery/cells/open-cell.ts';
 import { addTenant } from '#delivery/local/add-tenant.ts';
 import { removeTenant } from '#delivery/local/remove-tenant.ts';
 import { registerSampleKey, sampleKey } from '#delivery/local/sample-key.ts';
-import { Refusal } from '#runtime/refusal.ts';
-import { setTestRange, testPipeline } from '#tools/testing/authorisations.ts';
+import { assertRefused } from '#tools/testing/assert-refused.ts';
 import { testCell } from '#tools/testing/cell.ts';
 import { curveKey, fingerprintOf } from '#tools/testing/keys.ts';
-import { MessagePlay } from '#tools/testing/message-play.ts';
+import { livelyCell } from '#tools/testing/lively-cell.ts';
 import { migrate } from '#tools/testing/migrate.ts';
 import { openSealed } from '#tools/testing/open-sealed.ts';
 import { testServer } from '#tools/testing/server.ts';
@@ -80,15 +79,6 @@ async function leftOf(tenant: string): Promise<string[]> {
     [`relevo_${tenant}_`],
   );
   return rows.map(({ name }) => name);
-}
-
-async function assertRefused(work: Promise<unknown>, code: string, message = /./): Promise<void> {
-  await assert.rejects(work, (error) => {
-    assert.ok(error instanceof Refusal, String(error));
-    assert.equal(error.code, code, error.message);
-    assert.match(error.message, message);
-    return true;
-  });
 }
 
 test('a removed tenant is gone, has its data, and a certificate says what was destroyed', async (t) => {
@@ -244,25 +234,19 @@ test('a tenant that was added by half is removed too', async (t) => {
 });
 
 test('the portfolio that a tenant takes along is loaded by another cell, balance by balance', async (t) => {
-  const here = await testCell(t);
-  await setTestRange(here);
-  const prefix = 'takes-along';
-  await MessagePlay.cards(
-    here,
-    `
+  const { cell: here } = await livelyCell(t, {
+    cards: `
     full
     card c1 posted=100
     card c2 posted=-50 account_type=credit limit=900 pin_format=iso0 pin_value=0123456789ABCDEF pin_key_id=k1
     card c3 posted=7 status=lost pan=c3
     hold h1 card=c1 amount=30
     token t1 card=c1`,
-    prefix,
-  );
-  const { pipeline } = await testPipeline(t, here);
-  await new MessagePlay(here, pipeline, prefix).play(`
+    messages: `
     authorise  a1 c1 20   -> 00
     authorise  a2 c1 10   -> 00
-    clear      a1 25      -> 00`);
+    clear      a1 25      -> 00`,
+  });
   const folder = join(here.folder, 'export');
   // For its files it is andina/production, as the other cell is.
   const cell = { ...here.opened, name: { tenant: 'andina', environment: 'production' } as const };
