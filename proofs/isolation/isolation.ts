@@ -25,7 +25,7 @@ service by each caller; each role against each table and each other database; fi
 keys, injection, logs. What is declared later is tried by itself.
 An attempt that another guard stops than the one that is there for it counts as broken, too: one guard less.
 --mutate takes each guard away, in a copy of the project, and shows that this proof then fails.`,
-  takes: 'about 2 minutes; with --mutate about 6',
+  takes: 'about 2 minutes; with --mutate about 10',
   example: 'npm run prove -- isolation --verbose',
   options: [
     new Option('--only <part>', 'one part alone; with --mutate its guards alone').choices(PART_NAMES),
