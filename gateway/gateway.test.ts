@@ -121,6 +121,8 @@ suite('a request', () => {
     const token = await cell.token();
     is(await lab.ask('nobody.localhost', { servername: cell.host, token }), 421, 'unknown_host');
     is(await lab.ask('127.0.0.1', { servername: cell.host, token }), 421, 'unknown_host');
+    is(await lab.ask('localhost', { servername: 'localhost', token }), 421, 'unknown_host');
+    is(await lab.ask(cell.host, { servername: 'localhost', token }), 421, 'hosts_disagree');
     is(await lab.ask(other, { servername: cell.host, token: await other.token() }), 421, 'hosts_disagree');
     is(await lab.ask(cell, { path: '/v1/none' }), 404, 'no_such_path');
     is(await lab.ask(cell, { path: '/v1/cards/..%2f..' }), 404, 'no_such_path');

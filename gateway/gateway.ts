@@ -72,6 +72,8 @@ const GRACE_MS = 10_000;
 const SECURE_OPTIONS =
   constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_CIPHER_SERVER_PREFERENCE;
 const LOOK_AFTER_SLOW_MS = 1_000;
+/** The host of the address that `relevo up` prints. */
+const OWN_NAME = 'localhost';
 /** Authorities ask for one at a time and host. */
 const CHALLENGES_MAX = 256;
 
@@ -218,13 +220,17 @@ class Door implements Gateway {
     return server;
   }
 
-  /** Only hosts that are served have one: nobody can make us ask for others. Without one the handshake fails. */
+  /**
+   * Only hosts that are served have one, and this machine's own name, under which a request is told that it has to name
+   * a cell's: nobody can make us ask for others. Without a certificate the handshake fails.
+   */
   #chooseCertificate(
     name: string,
     done: Parameters<NonNullable<Parameters<typeof createServer>[0]['SNICallback']>>[1],
   ): void {
     const host = name.toLowerCase();
-    if (!isHostName(host) || !this.#routes.cells.has(host)) return void done(null);
+    const isServed = this.#routes.cells.has(host) || host === OWN_NAME;
+    if (!isHostName(host) || !isServed) return void done(null);
     this.#certificates.contextFor(host).then(
       (context) => done(null, context),
       (error: unknown) => {
