@@ -56,7 +56,6 @@ test('a removal asks, and where nobody can be asked it wants --yes', async () =>
   assert.equal((await user.json<Refused>(remove(), 2)).error.code, 'not_confirmed');
   assert.equal((await user.json<Refused>('tenant remove nobody-here --yes', 2)).error.code, 'unknown_tenant');
   assert.equal((await user.json<Refused>(remove('--without-export --yes'), 2)).error.code, 'bad_usage');
-  assert.equal((await user.json<Refused>(`tenant remove ${tenant} --yes`, 2)).error.code, 'no_export_key');
   assert.equal(await leftOnServer(), ALL);
 });
 

@@ -127,7 +127,7 @@ function showRemoved(
             certificate.exports.map(({ file, records, sha256 }) => [file, count(records), sha256]),
           ),
         ]
-      : ['Nothing was exported: nobody has its data.']),
+      : ['Nothing was exported.']),
     '',
     stepTimes(timed.steps),
     '',

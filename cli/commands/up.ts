@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
-import { listCells } from '#delivery/cells/cell-file.ts';
+import { cellsInService } from '#delivery/cells/read-platform.ts';
 import { type CellName, cellText } from '#delivery/cells/cell-name.ts';
 import { accessLog } from '#delivery/supervisor/access-log.ts';
 import type { AcmeTerms } from '#delivery/supervisor/certificates.ts';
@@ -52,7 +52,7 @@ async function runPlatform(context: Context, signal: AbortSignal): Promise<void>
   const { settings, out } = context;
   const platform = await Platform.open(context, signal);
   try {
-    const cells = (await listCells(settings.RELEVO_HOME)).map(cellText);
+    const cells = (await cellsInService(settings.RELEVO_HOME)).map(cellText);
     const names = services.map(({ name }) => name);
     const { port } = platform.door;
     out.result(

@@ -74,6 +74,15 @@ export async function readPlatform(home: string): Promise<TenantFile[]> {
   });
 }
 
+/** The cells in service. One that is still being made is none yet. */
+export const cellsInService = async (home: string): Promise<CellName[]> =>
+  (await readPlatform(home)).flatMap(({ tenant, environments }) =>
+    ENVIRONMENTS.filter((environment) => environments[environment] !== undefined).map((environment) => ({
+      tenant,
+      environment,
+    })),
+  );
+
 /** Under which name the gateway reaches a cell; null where it is not in service. */
 export async function hostOf(home: string, { tenant, environment }: CellName): Promise<string | null> {
   const found = (await readPlatform(home)).find((each) => each.tenant === tenant);

@@ -18,7 +18,7 @@ export interface Certificate {
   readonly by: string;
   readonly cells: readonly CellInventory[];
   readonly files: readonly TenantFileFound[];
-  /** Empty where it was removed without: nobody has its data. */
+  /** Empty where it was removed without, so that nobody has its data, or had brought no card. */
   readonly exports: readonly Export[];
   readonly means: readonly string[];
 }

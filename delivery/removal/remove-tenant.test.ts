@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -54,6 +54,26 @@ async function newTenant(
   await addTenant(server, home, tenant, OPERATOR);
   if (key) await register(tenant, key);
   return tenant;
+}
+
+/** A card that no portfolio has brought: nothing of it has to open. */
+async function addCard(tenant: string, environment: 'demo' | 'production'): Promise<void> {
+  const cell = await openCell(server, home, { tenant, environment });
+  const id = randomUUID();
+  await cell.connect('cards', 1).run`
+    insert into cards.cards
+      (card_id, cardholder_id, account_id, pan_index, content_mac, version, import_number, import_line, issued_on,
+       import_outcome, external_card_id, pan_first6, pan_last4, pan_sealed, expiry, service_code, status, card_type,
+       product)
+    values (${id}, ${id}, ${id}, ${id}, ${id}, 1, 1, 2, '2026-01-01', 'migrated', 'c1', '450917', '0009', '', '3012',
+            '201', 'active', 'debit', 'classic')`;
+  await cell.close();
+}
+
+async function removeCards(tenant: string, environment: 'demo' | 'production'): Promise<void> {
+  const cell = await openCell(server, home, { tenant, environment });
+  await cell.connect('cards', 1).run`delete from cards.cards`;
+  await cell.close();
 }
 
 async function register(tenant: string, key: PrivateKey): Promise<void> {
@@ -208,6 +228,8 @@ test('a tenant in use is not removed, and can go on', async (t) => {
 
 test('without a key that can be sealed to, nothing is removed', async (t) => {
   const tenant = await newTenant(t, null);
+  await addCard(tenant, 'demo');
+  await addCard(tenant, 'production');
   await assertRefused(remove(tenant), 'no_export_key', /demo/);
   // The key with which this home plays the tenant goes with it: nobody could open what was sealed to it.
   const cell = await openCell(server, home, { tenant, environment: 'production' });
@@ -215,6 +237,7 @@ test('without a key that can be sealed to, nothing is removed', async (t) => {
   await cell.close();
   await assertRefused(remove(tenant), 'no_export_key');
   assert.equal((await leftOf(tenant)).length, 3 * (1 + CELL_ROLES.length));
+  for (const environment of ['demo', 'production'] as const) await removeCards(tenant, environment);
   const other = await curveKey('Archive');
   const { certificate } = await remove(tenant, { exportKey: other.toPublic() });
   assert.ok(certificate.exports.every(({ sealedTo }) => sealedTo[0] === fingerprintOf(other)));
@@ -222,6 +245,13 @@ test('without a key that can be sealed to, nothing is removed', async (t) => {
     certificate.files.map(({ file }) => file),
     [join('sample-keys', `${tenant}.asc`)],
   );
+});
+
+test('a tenant that has brought no card needs no key: there is nothing to export', async (t) => {
+  const tenant = await newTenant(t, null);
+  const { certificate } = await remove(tenant);
+  assert.deepEqual([certificate.exports, certificate.cells.length], [[], 3]);
+  assert.deepEqual(await leftOf(tenant), []);
 });
 
 test('a tenant that was added by half is removed too', async (t) => {

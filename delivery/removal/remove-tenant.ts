@@ -192,6 +192,10 @@ class Removal {
       for (const cell of cells) {
         const { environment } = cell.name;
         const encryptionKeys = exportKey ? [exportKey] : keys!.get(environment)!;
+        if (encryptionKeys.length === 0) {
+          await tellOfRemoval(server, home, cell.name, operator);
+          continue;
+        }
         const wanted = { folder, operator, progress, encryptionKeys };
         exports.push(...(await timed.run(`export ${environment}`, () => exportCell(cell, wanted))));
       }

@@ -6,8 +6,8 @@ import { openCell } from '../cells/open-cell.ts';
 import { asOwner } from './cell-door.ts';
 
 /**
- * Enters into a cell's trail that it is about to be destroyed without an export. A cell is removed so when it cannot be
- * opened any more, too: one whose trail cannot be written to is passed over, and the certificate alone says who did it.
+ * Enters into a cell's trail that it is about to be destroyed without an export. A cell is removed so when nothing is in it,
+ * and when it cannot be opened any more: one whose trail cannot be written to is passed over, and the certificate alone says who did it.
  */
 export async function tellOfRemoval(
   server: Server,

@@ -2,8 +2,8 @@ import type { Server } from '#runtime/postgres/server.ts';
 import { readRanges } from '#services/authorisations/store/ranges.ts';
 import { findActive } from '#services/migrations/store.ts';
 import { cellText, type CellName } from '../cells/cell-name.ts';
-import { listCells } from '../cells/cell-file.ts';
 import { openCell } from '../cells/open-cell.ts';
+import { cellsInService } from '../cells/read-platform.ts';
 import { lastTouch } from '../cells/touched.ts';
 
 /** What a cell needs just now. */
@@ -45,7 +45,7 @@ export class CellWatch {
     onNeeds: (name: CellName, needs: Needs) => void | Promise<void>,
     onFailed: (name: CellName, error: unknown) => void,
   ): Promise<void> {
-    const cells = await listCells(this.#home);
+    const cells = await cellsInService(this.#home);
     const here = new Set(cells.map(cellText));
     for (const name of this.#looked.keys()) if (!here.has(name)) this.#looked.delete(name);
     const due: CellName[] = [];
