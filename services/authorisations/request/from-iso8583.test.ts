@@ -152,6 +152,24 @@ test('amount, currency, time and trace are needed and must make sense', () => {
   assert.equal(read('0100', { 49: '840' }).currency, 'USD');
 });
 
+test('control characters: spaces in what says who the acceptor is, none in what is compared', () => {
+  const { merchant } = read('0100', {
+    41: 'TERM\u00001\u0000\u0000',
+    42: 'SHOP\u0000\u0000\u0000\u0000\u0000\u0000\u0000\u0000\u0000\u0000\u0000',
+    43: 'MERCADO\nCENTRAL        LIMA\u0000        LIPE',
+  });
+  assert.deepEqual(
+    [merchant.terminal, merchant.id, merchant.name, merchant.country],
+    ['TERM 1', 'SHOP', 'MERCADO CENTRAL', 'PE'],
+  );
+  for (const [field, value] of [
+    [37, '63251200\u00000002'],
+    [38, '12\u0000456'],
+    [39, '0\u0000'],
+  ] as const)
+    assert.equal(refuse('0120', { 39: '00', [field]: value }).malformed, field);
+});
+
 test('when several fields are wrong, the first is named', () => {
   assert.equal(refuse('0100', { 4: null, 7: 'x', 49: '999' }).malformed, 4);
   assert.equal(refuse('0100', { 2: '1', 49: '999' }).malformed, 2);

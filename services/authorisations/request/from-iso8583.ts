@@ -50,8 +50,8 @@ function read(message: Message, now: Date): AuthorisationRequest {
   const stan = digits(message, 11, 6);
   const expiry = optional(message, 14, EXPIRY, 'YYMM with a month from 01 to 12') ?? track?.expiry;
   const acquirer = (optional(message, 32, ACQUIRER, 'up to 11 digits') ?? '').replace(/^0+/, '');
-  const rrn = notBlank(message.get(37)) ?? '';
-  const approvalCode = notBlank(message.get(38));
+  const rrn = optional(message, 37, PRINTABLE, 'printable characters') ?? '';
+  const approvalCode = optional(message, 38, PRINTABLE, 'printable characters');
   const currency = currencyOf(required(message, 49));
   if (!currency) throw new Unreadable(49, 'Field 49 is no currency of ISO 4217.');
   const mayLackOriginal = !isReversal(kind) || Boolean(rrn && approvalCode);
@@ -69,7 +69,7 @@ function read(message: Message, now: Date): AuthorisationRequest {
     acquirer,
     rrn,
     approvalCode,
-    advisedCode: notBlank(message.get(39)),
+    advisedCode: optional(message, 39, PRINTABLE, 'printable characters'),
     original: originalOf(message, acquirer, mayLackOriginal),
     replacementMinor: replacementOf(message, amountMinor),
     merchant: merchantOf(message),
@@ -80,6 +80,8 @@ function read(message: Message, now: Date): AuthorisationRequest {
 
 const EXPIRY = /^\d\d(0[1-9]|1[0-2])$/;
 const ACQUIRER = /^\d{0,11}$/;
+/** No database takes a zero byte into a text, and no line of a file the others. */
+const PRINTABLE = /^\P{Cc}*$/u;
 
 function required(message: Message, field: number): string {
   const value = message.get(field);
@@ -160,14 +162,17 @@ const NAME_END = 23;
 const COUNTRY_START = 38;
 
 function merchantOf(message: Message): Merchant {
-  const place = message.get(43) ?? '';
+  const place = inOneLine(message.get(43));
   const country = countryOf(place.slice(COUNTRY_START, 40).toUpperCase()) ?? countryOf(message.get(19) ?? '');
   return {
     mcc: optional(message, 18, /^\d{4}$/, '4 digits') ?? '',
     // It goes to the ledger and into files; a card number in it is the acceptor's mistake.
     name: mayHoldCardNumber(place) ? '' : place.slice(0, NAME_END).trim(),
-    id: (message.get(42) ?? '').trim(),
-    terminal: (message.get(41) ?? '').trim(),
+    id: inOneLine(message.get(42)).trim(),
+    terminal: inOneLine(message.get(41)).trim(),
     country: country ?? '',
   };
 }
+
+/** Acceptors fill up what says who they are with whatever they like, zero bytes among it: control characters are spaces. */
+const inOneLine = (text = ''): string => text.replace(/\p{Cc}/gu, ' ');
