@@ -97,6 +97,8 @@ export class SpareProcess {
   }
 
   async letGo(): Promise<void> {
+    // From now on somebody waits for it, and must not end before it does.
+    this.#hold(true);
     // One that serves nobody has nothing to finish, and may still be loading.
     if (this.#isHanded) this.#child.stdin!.end();
     else this.#child.kill('SIGKILL');
