@@ -3,8 +3,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Command } from 'commander';
-import pg from 'pg';
 import { databaseName } from '#delivery/cells/cell-name.ts';
+import { onDatabase } from '#delivery/cells/on-database.ts';
 import { openAudit } from '#delivery/cells/open-audit.ts';
 import { openCell } from '#delivery/cells/open-cell.ts';
 import { removeTenant } from '#delivery/local/remove-tenant.ts';
@@ -154,17 +154,8 @@ async function act(words: string, { status = 0, crashAt }: { status?: number; cr
 const did = async (...args: Parameters<typeof act>) => (await act(...args)).map((each) => each.did);
 const at = `--cell ${cellName}`;
 
-async function asSuperuser(statement: string): Promise<void> {
-  const url = new URL(server.adminUrl);
-  url.pathname = `/${databaseName(name)}`;
-  const client = new pg.Client({ connectionString: url.href });
-  await client.connect();
-  try {
-    await client.query(statement);
-  } finally {
-    await client.end();
-  }
-}
+const asSuperuser = (statement: string) =>
+  onDatabase(server.adminUrl, databaseName(name), (client) => client.query(statement));
 
 test('of every command it is decided what it enters into the trail', async () => {
   const commands = commandsOf(await buildProgram());

@@ -3,8 +3,8 @@ import { writeFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import pg from 'pg';
 import { databaseName } from '#delivery/cells/cell-name.ts';
+import { onDatabase } from '#delivery/cells/on-database.ts';
 import { removeTenant } from '#delivery/local/remove-tenant.ts';
 import { newUser } from '#tools/testing/cli.ts';
 import { curveKey, fingerprintOf } from '#tools/testing/keys.ts';
@@ -32,17 +32,10 @@ const withoutTime = (entries: Listed['entries']) =>
 const verify = (status: number, more = '') =>
   user.json<Verified>(`audit verify --cell ${cellName}${more}`, status);
 
-async function asSuperuser(statement: string): Promise<void> {
-  const url = new URL(server.adminUrl);
-  url.pathname = `/${databaseName({ tenant, environment: 'staging' })}`;
-  const client = new pg.Client({ connectionString: url.href });
-  await client.connect();
-  try {
-    await client.query(statement);
-  } finally {
-    await client.end();
-  }
-}
+const asSuperuser = (statement: string) =>
+  onDatabase(server.adminUrl, databaseName({ tenant, environment: 'staging' }), (client) =>
+    client.query(statement),
+  );
 
 const head = async () => (await user.relevo(`audit head --cell ${cellName}`)).stdout.trim();
 

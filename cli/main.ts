@@ -1,9 +1,6 @@
-import { createRequire, enableCompileCache } from 'node:module';
+import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { EXIT } from './exit.ts';
-
-// Starting is most of what a short command costs; the cache keeps the stripped and compiled sources.
-enableCompileCache();
 
 /** Where each command lives. Only the one that is called is loaded: a worker has no use for the others. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {

@@ -44,17 +44,14 @@ const typeOf = ({ type, anyOf, enum: values }: Field): string =>
 
 function fieldTable(label: string, schema: JsonSchema | undefined, language: Language): string {
   const told = words[language];
-  return section(
+  return table(
     label,
-    table(
-      label,
-      [told.field, told.needed, told.meaning],
-      rowsOf(schema as Field | undefined).map(({ name, field, isNeeded }) => [
-        `<code>${text(name)}</code>`,
-        isNeeded ? told.yes : told.no,
-        english(language, [field.description, mustOf(field)].filter(Boolean).join(' ')),
-      ]),
-    ),
+    [told.field, told.needed, told.meaning],
+    rowsOf(schema as Field | undefined).map(({ name, field, isNeeded }) => [
+      `<code>${text(name)}</code>`,
+      isNeeded ? told.yes : told.no,
+      english(language, [field.description, mustOf(field)].filter(Boolean).join(' ')),
+    ]),
   );
 }
 
@@ -145,11 +142,11 @@ export function operationSection(routed: RoutedOperation, terms: OperationTerms)
 <p class="route"><code translate="no"><b>${http.method}</b>${text(http.path)}</code></p>
 <p>${english(language, routed.text)}</p>
 <p class="quiet">${told.needs} <code>${text(http.scope)}</code>. ${repeats(http, told)}</p>
-${fieldTable(told.params, http.params, language)}
-${fieldTable(told.query, http.query, language)}
+${section(told.params, fieldTable(told.params, http.params, language))}
+${section(told.query, fieldTable(told.query, http.query, language))}
 ${section(told.request, code(requestOf(http, origin), `${told.request}: ${http.title}`))}
 ${section(told.reply, json(exampleOf(http.reply, { isWhole: true }), `${told.reply}: ${http.title}`))}
-${fold(told.body, http.body && fieldTable('', http.body, language).replace('<h4></h4>\n', ''))}
+${fold(told.body, http.body && fieldTable(told.body, http.body, language))}
 ${fold(told.answerFields, answerTable(told.answerFields, http.reply, language))}
 ${fold(told.ownProblems, problemTable(told.ownProblems, ownProblems(routed, everywhere), language))}
 </section>`;

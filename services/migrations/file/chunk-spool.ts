@@ -4,8 +4,6 @@ import { SpillFile } from '../portfolio/spool.ts';
 import { ChunkBuilder } from '../queue/chunk-payload.ts';
 import { CARDS_PHASE, LINKS_PHASE } from '../queue/chunk-queue.ts';
 
-const AES_BLOCK = 16;
-
 /** Lines of one phase as they came, packed: see `unpack`. */
 export interface SpooledChunk {
   readonly phase: number;
@@ -54,9 +52,9 @@ export class ChunkSpool implements Disposable {
   *chunks(phase?: number): Generator<SpooledChunk, void, undefined> {
     for (const { position, bytes, ...chunk } of this.#kept) {
       if (phase !== undefined && chunk.phase !== phase) continue;
-      const packed = Buffer.allocUnsafe(wholeBlocks(bytes));
+      const packed = Buffer.allocUnsafe(bytes);
       this.#file.read(position, packed);
-      yield { ...chunk, packed: packed.subarray(0, bytes) };
+      yield { ...chunk, packed };
     }
   }
 
@@ -79,7 +77,7 @@ export class ChunkSpool implements Disposable {
   #keep({ phase, builder, lastLine }: Run): void {
     const { firstLine, count: lines } = builder;
     const packed = builder.pack();
-    const position = this.#file.write(Buffer.concat([packed], wholeBlocks(packed.length)));
+    const position = this.#file.write(packed);
     this.#kept.push({ phase, firstLine, lastLine, lines, position, bytes: packed.length });
   }
 }
@@ -94,8 +92,6 @@ class Run {
     this.builder = new ChunkBuilder(chunkLines);
   }
 }
-
-const wholeBlocks = (bytes: number): number => Math.ceil(bytes / AES_BLOCK) * AES_BLOCK;
 
 const COMMA = 0x2c;
 const LETTERS = { C: 0x43, O: 0x4f, W: 0x57 } as const;

@@ -23,7 +23,7 @@ export class SpillFile implements Disposable {
     return this.#length;
   }
 
-  /** Appends bytes, whole AES blocks, and answers where they begin. */
+  /** Appends bytes and answers where they begin; what comes next begins with a block of its own. */
   write(bytes: Uint8Array): number {
     if (this.#file < 0) this.#open();
     const position = this.#length;
@@ -31,7 +31,7 @@ export class SpillFile implements Disposable {
     for (let done = 0; done < enciphered.length;) {
       done += writeSync(this.#file, enciphered, done, enciphered.length - done, position + done);
     }
-    this.#length += enciphered.length;
+    this.#length = Math.ceil((position + enciphered.length) / AES_BLOCK) * AES_BLOCK;
     return position;
   }
 
