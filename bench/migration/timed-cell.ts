@@ -39,6 +39,12 @@ function timedVault(vault: Vault, times: SpentTimes): Vault {
       coder.macs = () => times.during(TIMED.codes, macs);
       return coder;
     },
+    idCoder() {
+      const coder = vault.idCoder();
+      const ids = coder.ids.bind(coder);
+      coder.ids = () => times.during(TIMED.codes, ids);
+      return coder;
+    },
     sealer(...values: Parameters<Vault['sealer']>) {
       const sealer = vault.sealer(...values);
       const seal = sealer.seal.bind(sealer);

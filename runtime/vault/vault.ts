@@ -2,6 +2,7 @@ import { createHmac, createSecretKey, type KeyObject } from 'node:crypto';
 import { Refusal } from '#runtime/refusal.ts';
 import { BatchSealer } from './batch-seal.ts';
 import { BatchCmac } from './cmac.ts';
+import { IdCoder } from './id-coder.ts';
 import { newKey, open, seal, sealedVersion, type VersionedKey } from './seal.ts';
 
 /**
@@ -118,6 +119,11 @@ export class Vault {
   /** Keyed codes (AES-256-CMAC) over many messages at once. */
   coder(purpose: CodingPurpose): BatchCmac {
     return new BatchCmac(this.#keys(purpose).current.key);
+  }
+
+  /** Derives ids from what things are called elsewhere, many at once. */
+  idCoder(): IdCoder {
+    return new IdCoder(this.coder('ids'), this.coder('ids'));
   }
 
   /**

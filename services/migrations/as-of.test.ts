@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Batch } from '#runtime/batch/batch.ts';
-import { markAsIds } from '#runtime/vault/derived-ids.ts';
-import { addLiveHoldId } from '#runtime/vault/live-hold-id.ts';
 import { serveLedger } from '#services/ledger/main.ts';
 import { type MovementKind, movementRow } from '#services/ledger/service.ts';
 import { assertLedgerLaws } from '#tools/testing/books.ts';
@@ -34,8 +32,8 @@ async function move(cell: TestCell, card: string, { kind, amountMinor, at, cover
   const [cardBytes, accountBytes] = [cardId, accountId].map((id) =>
     Buffer.from(id.replaceAll('-', ''), 'hex'),
   );
-  const ids = cell.vault.coder('ids');
-  addLiveHoldId(ids, cardBytes, 0, Buffer.from(goodHold.rrn), Buffer.from(goodHold.approval_code));
+  const ids = cell.vault.idCoder();
+  ids.liveHold(cardBytes, 0, Buffer.from(goodHold.rrn), Buffer.from(goodHold.approval_code));
   const rows = new Batch(movementRow);
   const to = rows.columns;
   to.line.int4(1);
@@ -43,7 +41,7 @@ async function move(cell: TestCell, card: string, { kind, amountMinor, at, cover
   to.kind.string(kind);
   to.accountId.slice(accountBytes);
   to.cardId.slice(cardBytes);
-  to.holdId.slice(markAsIds(ids.macs()));
+  to.holdId.slice(ids.ids());
   to.amountMinor.int8(amountMinor);
   to.currency.string('PEN');
   to.force.int2(1);

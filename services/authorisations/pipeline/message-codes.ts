@@ -1,6 +1,6 @@
 import type { BatchCmac } from '#runtime/vault/cmac.ts';
-import { idText, markAsIds } from '#runtime/vault/derived-ids.ts';
-import { addLiveHoldId } from '#runtime/vault/live-hold-id.ts';
+import { idText } from '#runtime/vault/derived-ids.ts';
+import type { IdCoder } from '#runtime/vault/id-coder.ts';
 import type { Vault } from '#runtime/vault/vault.ts';
 import { isAdvice, type RequestKind } from '../request/kinds.ts';
 import type { AuthorisationRequest } from '../request/request.ts';
@@ -69,13 +69,13 @@ export interface HoldName {
 export class MessageCodes {
   readonly #content: BatchCmac;
   readonly #panIndex: BatchCmac;
-  readonly #ids: BatchCmac;
+  readonly #ids: IdCoder;
   #scratch = Buffer.allocUnsafe(256);
 
   constructor(vault: Vault) {
     this.#content = vault.coder('content');
     this.#panIndex = vault.coder('pan-index');
-    this.#ids = vault.coder('ids');
+    this.#ids = vault.idCoder();
   }
 
   of(requests: readonly AuthorisationRequest[]): Codes[] {
@@ -126,10 +126,10 @@ export class MessageCodes {
       if (name) {
         const cardId = Buffer.from(name.cardId.replaceAll('-', ''), 'hex');
         const [rrn, approvalCode] = [name.rrn, name.approvalCode].map((text) => Buffer.from(text, 'latin1'));
-        addLiveHoldId(this.#ids, cardId, 0, rrn, approvalCode);
+        this.#ids.liveHold(cardId, 0, rrn, approvalCode);
       }
     if (this.#ids.count === 0) return names.map(() => null);
-    const ids = markAsIds(this.#ids.macs());
+    const ids = this.#ids.ids();
     let at = -CODE_BYTES;
     return names.map((name) => name && idText(ids, (at += CODE_BYTES)));
   }

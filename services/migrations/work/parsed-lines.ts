@@ -1,6 +1,5 @@
 import type { BatchCmac } from '#runtime/vault/cmac.ts';
-import { markAsIds } from '#runtime/vault/derived-ids.ts';
-import { addLiveHoldId } from '#runtime/vault/live-hold-id.ts';
+import type { ExternalKind, IdCoder } from '#runtime/vault/id-coder.ts';
 import type { Vault } from '#runtime/vault/vault.ts';
 import { type RowCheck, Utf8Lines } from '../portfolio/check-row.ts';
 import { C, O, W } from '../portfolio/records.ts';
@@ -13,18 +12,15 @@ const CODE_BYTES = 16;
 const COMMA = 0x2c;
 const NONE = -1;
 
-/** Sets the ids of cards, accounts and so on apart: the same external id may name one of each. */
-const ID_KIND = { card: 0x43, account: 0x41, cardholder: 0x48, hold: 0x4f, token: 0x57 } as const;
-
 /** What one worker reads lines with. All of it keeps buffers, so it is made once and used chunk after chunk. */
 export class LineReader {
   readonly positions = new FieldPositions();
-  readonly ids: BatchCmac;
+  readonly ids: IdCoder;
   readonly panIndexes: BatchCmac;
   readonly contents: BatchCmac;
 
   constructor(vault: Vault) {
-    this.ids = vault.coder('ids');
+    this.ids = vault.idCoder();
     this.panIndexes = vault.coder('pan-index');
     this.contents = vault.coder('content');
   }
@@ -78,7 +74,7 @@ export class ParsedLines {
       this.#addCodes(i, fields, reader);
       reader.positions.keep(i, fields, chunk.bytes);
     }
-    this.ids = markAsIds(reader.ids.macs());
+    this.ids = reader.ids.ids();
     this.liveHoldIds = this.#nameLiveHolds(reader.ids);
     this.contents = reader.contents.macs();
     this.panIndexes = reader.panIndexes.macs();
@@ -131,45 +127,43 @@ export class ParsedLines {
   }
 
   /** Drawn from the ids of cards, so they come after all others. */
-  #nameLiveHolds(ids: BatchCmac): Buffer {
+  #nameLiveHolds(ids: IdCoder): Buffer {
     for (let i = 0; i < this.count; i++) {
       if (this.types[i] !== 'O' || this.#idAt[i] === NONE) continue;
       const { source, start, end } = this.fieldsOf(i);
       const rrn = source.subarray(start[O.rrn], end[O.rrn]);
       const approvalCode = source.subarray(start[O.approval_code], end[O.approval_code]);
-      this.#liveHoldAt[i] =
-        addLiveHoldId(ids, this.ids, this.linkedCardIdAt(i), rrn, approvalCode) * CODE_BYTES;
+      this.#liveHoldAt[i] = ids.liveHold(this.ids, this.linkedCardIdAt(i), rrn, approvalCode) * CODE_BYTES;
     }
-    return markAsIds(ids.macs());
+    return ids.ids();
   }
 
   #addCodes(i: number, fields: Fields, { ids, contents, panIndexes }: LineReader): void {
     switch (fields.type) {
       case 'C':
-        this.#idAt[i] = addId(ids, ID_KIND.card, fields, C.external_card_id);
-        addId(ids, ID_KIND.account, fields, C.external_account_id);
-        addId(ids, ID_KIND.cardholder, fields, C.external_cardholder_id);
+        this.#idAt[i] = addId(ids, 'card', fields, C.external_card_id);
+        addId(ids, 'account', fields, C.external_account_id);
+        addId(ids, 'cardholder', fields, C.external_cardholder_id);
         this.#contentAt[i] = addContent(contents, fields, 0, C.embossed_name);
         addContent(contents, fields, C.given_names, C.country);
         this.#panAt[i] = panIndexes.add(fields.source, fields.start[C.pan], fields.end[C.pan]) * CODE_BYTES;
         return;
       case 'O':
-        this.#idAt[i] = addId(ids, ID_KIND.hold, fields, O.external_hold_id);
-        addId(ids, ID_KIND.card, fields, O.external_card_id);
+        this.#idAt[i] = addId(ids, 'hold', fields, O.external_hold_id);
+        addId(ids, 'card', fields, O.external_card_id);
         this.#contentAt[i] = addContent(contents, fields, 0, O.expires_at);
         return;
       default:
-        this.#idAt[i] = addId(ids, ID_KIND.token, fields, W.external_token_ref);
-        addId(ids, ID_KIND.card, fields, W.external_card_id);
+        this.#idAt[i] = addId(ids, 'token', fields, W.external_token_ref);
+        addId(ids, 'card', fields, W.external_card_id);
         this.#contentAt[i] = addContent(contents, fields, 0, W.expiry);
     }
   }
 }
 
 /** Where the code of an id will lie among the others. */
-function addId(ids: BatchCmac, kind: number, { source, start, end }: Fields, field: number): number {
-  ids.appendByte(kind);
-  return ids.add(source, start[field], end[field]) * CODE_BYTES;
+function addId(ids: IdCoder, kind: ExternalKind, { source, start, end }: Fields, field: number): number {
+  return ids.external(kind, source, start[field], end[field]) * CODE_BYTES;
 }
 
 /** Where the code of the fields `from` to `to` will lie among the others. */
