@@ -1,8 +1,6 @@
 import type pg from 'pg';
+import { COPY_END, COPY_HEADER } from '#runtime/batch/tuples.ts';
 import { copiedRows, submit, type Wire } from './wire.ts';
-
-const HEADER = Buffer.concat([Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1'), Buffer.alloc(8)]);
-const END = Buffer.from([0xff, 0xff]);
 
 /** One `copy … from stdin (binary)` under way, fed from a stream of rows. */
 class CopyIn {
@@ -34,14 +32,14 @@ class CopyIn {
 
   async #feed(wire: Wire): Promise<void> {
     try {
-      wire.sendCopyFromChunk(HEADER);
+      wire.sendCopyFromChunk(COPY_HEADER);
       for await (const piece of this.#source) {
         // PostgreSQL has refused: what is still sent it passes over.
         if (this.#isOver) return;
         wire.sendCopyFromChunk(piece);
         if (wire.stream.writableNeedDrain) await this.#drained(wire);
       }
-      wire.sendCopyFromChunk(END);
+      wire.sendCopyFromChunk(COPY_END);
       wire.endCopyFrom();
     } catch (error) {
       this.#failure ??= error;

@@ -1,12 +1,9 @@
 import type pg from 'pg';
+import { COPY_END, COPY_HEADER } from '#runtime/batch/tuples.ts';
 import { copiedRows, submit, type Wire } from './wire.ts';
 
 /** What waits for its reader; beyond it the server is not listened to. A larger row has a buffer of its own. */
 const WAITING_BYTES_MAX = 256 * 1024;
-/** Signature, flags and the length of an extension that there never was. */
-const HEADER_BYTES = 19;
-/** A tuple of -1 columns ends the data. */
-const END = Buffer.from([0xff, 0xff]);
 
 /** One `copy … to stdout (binary)` under way; PostgreSQL sends each row as a message of its own. */
 class CopyOut {
@@ -35,8 +32,8 @@ class CopyOut {
 
   /** The bytes are those of the connection's own buffer, which it fills again: they are looked at and copied at once. */
   handleCopyData({ chunk }: { chunk: Buffer }): void {
-    const row = this.#seen++ === 0 ? chunk.subarray(HEADER_BYTES) : chunk;
-    if (row.length === 0 || row.equals(END)) return;
+    const row = this.#seen++ === 0 ? chunk.subarray(COPY_HEADER.length) : chunk;
+    if (row.length === 0 || row.equals(COPY_END)) return;
     this.#rows++;
     this.#onRow(row);
     this.#keep(row);

@@ -6,6 +6,7 @@ import { openDatabase } from '#runtime/database/database.ts';
 import { runs } from '#tools/testing/seed.ts';
 import { atEnd, testServer } from '#tools/testing/server.ts';
 import { Batch } from './batch.ts';
+import { same } from './tuples.ts';
 
 /** What is written into a batch is what PostgreSQL reads, for every type, null among them. */
 const { server } = await testServer();
@@ -141,4 +142,75 @@ test('a batch larger than its first buffers', async () => {
     timestamp: i * 1_000_000,
   }));
   assert.deepEqual(await asRead(batchOf(rows)), printed(rows));
+});
+
+test('columns are copied into a table as they are, beside values that are the same in every row', () =>
+  fc.assert(
+    fc.asyncProperty(fc.array(values, { maxLength: 40 }), async (rows) => {
+      const { line, ...others } = batchOf(rows).columns;
+      const found = await db.transaction(async (tx) => {
+        await tx.run`
+          create temporary table copied
+            (uuid uuid, bytes bytea, text text, int2 int2, int4 int4, int8 int8, date date, timestamp timestamptz,
+             line_number int4, import_number int4, reason text, told_at timestamptz) on commit drop`;
+        const copied = await tx.copy('copied', {
+          importNumber: same.int4(7),
+          ...others,
+          lineNumber: line,
+          reason: same.text('opening_balance'),
+          toldAt: same.timestamp(new Date('2026-11-20T06:00:00Z')),
+        });
+        assert.equal(copied, rows.length);
+        const other = await tx.rows`
+          select count(*)::int4 as rows from copied
+           where (import_number, reason, told_at) is distinct from (7, 'opening_balance', '2026-11-20T06:00:00Z')`;
+        assert.deepEqual(other, [{ rows: 0 }]);
+        return tx.rows`
+          select line_number as line, replace(uuid::text, '-', '') as uuid, encode(bytes, 'hex') as bytes, text,
+                 int2::text as int2, int4::text as int4, int8::text as int8, to_char(date, 'YYYY-MM-DD') as date,
+                 to_char(timestamp at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS') as timestamp
+            from copied order by line_number`;
+      });
+      assert.deepEqual(found, printed(rows));
+    }),
+    runs(30),
+  ));
+
+test('a column tells its values again', () =>
+  fc.assert(
+    fc.property(
+      fc.array(fc.record({ text: fc.string({ unit: 'binary', maxLength: 8 }), minor: fc.maxSafeInteger() })),
+      (rows) => {
+        const { columns } = new Batch({ text, minor: int8, id: uuid });
+        for (const each of rows) {
+          columns.text.string(each.text);
+          columns.minor.int8(each.minor);
+          columns.id.slice(Buffer.alloc(16, each.minor));
+        }
+        assert.deepEqual(
+          columns.text.texts(),
+          rows.map((each) => each.text.toWellFormed()),
+        );
+        rows.forEach((each, i) => {
+          assert.equal(columns.minor.int8At(i), each.minor);
+          assert.deepEqual(columns.id.uuidAt(i), Buffer.alloc(16, each.minor));
+        });
+      },
+    ),
+    runs(200),
+  ));
+
+test('a column of one text alone is known', () => {
+  const { columns } = new Batch({ text: text.orNull });
+  assert.ok(columns.text.holdsOnly('upsert'), 'nothing else is in it');
+  columns.text.string('upsert');
+  columns.text.string('upsert');
+  assert.ok(columns.text.holdsOnly('upsert'));
+  assert.ok(!columns.text.holdsOnly('up'));
+  columns.text.string('update');
+  assert.ok(!columns.text.holdsOnly('upsert'), 'as long, but another one');
+  columns.text.clear();
+  columns.text.string('upsert');
+  columns.text.null();
+  assert.ok(!columns.text.holdsOnly('upsert'), 'null is no text');
 });

@@ -26,6 +26,8 @@ export const SQL_TYPE: Record<ColumnType, string> = {
 
 /** A column grows as it is filled; most batches of messages are small, and columns are made by the dozen. */
 const FIRST_BYTES = 1024;
+/** What lies behind the last value, so that whoever copies values word by word may copy too much. */
+export const FIELD_SLACK = 3;
 const HEADER_BYTES = 20; // dimensions, null flag, element type, length, lower bound
 const POSTGRES_EPOCH_MS = Date.UTC(2000, 0, 1);
 const POSTGRES_EPOCH_DAY = POSTGRES_EPOCH_MS / 86_400_000;
@@ -134,12 +136,54 @@ export class ColumnBuffer {
     }
   }
 
+  /** Whether all values of a text or bytes column are this one. */
+  holdsOnly(value: string): boolean {
+    const wanted = Buffer.alloc(4 + Buffer.byteLength(value));
+    wanted.writeInt32BE(wanted.length - 4);
+    wanted.write(value, 4);
+    if (this.#used !== HEADER_BYTES + this.count * wanted.length) return false;
+    for (let at = HEADER_BYTES; at < this.#used; at += wanted.length)
+      for (let i = 0; i < wanted.length; i++) if (this.#bytes[at + i] !== wanted[i]) return false;
+    return true;
+  }
+
+  /** The values of a text column without nulls. */
+  texts(): string[] {
+    const texts: string[] = [];
+    for (let at = HEADER_BYTES; at < this.#used;) {
+      const start = at + 4;
+      at = start + this.#bytes.readInt32BE(at);
+      texts.push(this.#bytes.toString('utf8', start, at));
+    }
+    return texts;
+  }
+
+  /** The `i`th value of an int8 column without nulls, all of which are safe integers. */
+  int8At(i: number): number {
+    const at = HEADER_BYTES + i * 12 + 4;
+    return this.#bytes.readInt32BE(at) * 4_294_967_296 + this.#bytes.readUInt32BE(at + 4);
+  }
+
+  /** The `i`th value of a uuid column without nulls. It shares memory with the column. */
+  uuidAt(i: number): Buffer {
+    const at = HEADER_BYTES + i * 20 + 4;
+    return this.#bytes.subarray(at, at + 16);
+  }
+
   /** Where the values of an int4 column without nulls stand that are wanted. */
   indexes(wanted: (value: number) => boolean): number[] {
     const found: number[] = [];
     for (let i = 0; i < this.count; i++)
       if (wanted(this.#bytes.readInt32BE(HEADER_BYTES + i * 8 + 4))) found.push(i);
     return found;
+  }
+
+  /**
+   * Each value's length and bytes, one after the other, and `FIELD_SLACK` bytes of no meaning. They share memory with
+   * the column, as `array` does.
+   */
+  fields(): Buffer {
+    return this.#bytes.subarray(HEADER_BYTES, this.#used + FIELD_SLACK);
   }
 
   /** The finished array. It shares memory with the column and holds until `clear` or the next value. */
@@ -154,8 +198,9 @@ export class ColumnBuffer {
   }
 
   #reserve(length: number): void {
-    if (this.#used + length <= this.#bytes.length) return;
-    const larger = Buffer.allocUnsafe(Math.max(this.#bytes.length * 2, this.#used + length));
+    const needed = this.#used + length + FIELD_SLACK;
+    if (needed <= this.#bytes.length) return;
+    const larger = Buffer.allocUnsafe(Math.max(this.#bytes.length * 2, needed));
     this.#bytes.copy(larger, 0, 0, this.#used);
     this.#bytes = larger;
   }

@@ -1,4 +1,4 @@
-import type { Database, Tx } from './database.ts';
+import type { Database, Transaction } from './database.ts';
 
 const UNIQUE_VIOLATION = '23505';
 
@@ -9,7 +9,10 @@ class NotAllNew extends Error {}
  * written, when `insert` answers that it left rows out or PostgreSQL that one was there. Almost every chunk of a
  * first load is new as a whole, and an insert that need not look for conflicts costs about a third less.
  */
-export async function insertAllNew(db: Database, insert: (tx: Tx) => Promise<boolean>): Promise<boolean> {
+export async function insertAllNew(
+  db: Database,
+  insert: (tx: Transaction) => Promise<boolean>,
+): Promise<boolean> {
   try {
     await db.transaction(async (tx) => {
       if (!(await insert(tx))) throw new NotAllNew();

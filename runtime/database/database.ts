@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import pg from 'pg';
+import type { TupleColumn } from '#runtime/batch/tuples.ts';
 import type { Backends } from './backends.ts';
+import { copyRows } from './copy-rows.ts';
 import { type Fragment, type Parameter, sql, together } from './sql.ts';
 
 /** Amounts are int8 and must stay exact; dates are plain days and must not drift with a time zone. */
@@ -18,6 +20,15 @@ export interface Tx {
   run(strings: TemplateStringsArray, ...parameters: (Parameter | Fragment)[]): Promise<number>;
 }
 
+/** A transaction. */
+export interface Transaction extends Tx {
+  /**
+   * Writes new rows, given by column, into a table by COPY and answers how many: cheaper than any `insert`, but if one is
+   * there already all fail with a unique violation. Names of columns are given in camel case.
+   */
+  copy(table: string, columns: Readonly<Record<string, TupleColumn>>): Promise<number>;
+}
+
 /** A transaction whose statements leave without waiting for one another; PostgreSQL runs them in that order. */
 export interface Pipeline extends Tx {
   /** Sends a statement whose answer nobody waits for. If it fails, the transaction does. */
@@ -28,7 +39,7 @@ export interface Pipeline extends Tx {
 
 /** One role's way into one database. */
 export interface Database extends Tx {
-  transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+  transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
   /**
    * A transaction of as many round trips as `work` has waits: `begin` travels with its first statements, `commit`
    * with its last. A statement that fails undoes everything, also when `work` looks past it.
@@ -62,6 +73,11 @@ const txOn = (on: Queryable): Tx => ({
   rows: async <R>(strings: TemplateStringsArray, ...parameters: (Parameter | Fragment)[]) =>
     (await query(on, sql(strings, ...parameters))).rows as R[],
   run: async (strings, ...parameters) => (await query(on, sql(strings, ...parameters))).rowCount ?? 0,
+});
+
+const transactionOn = (client: pg.ClientBase): Transaction => ({
+  ...txOn(client),
+  copy: (table, columns) => copyRows(client, table, columns),
 });
 
 /** The socket of a connection; the types of `pg` do not tell of it. */
@@ -189,7 +205,7 @@ export function openDatabase(url: string, limits: PoolLimits): Database {
     transaction: (work) =>
       transaction(async (client) => {
         await client.query('begin');
-        const result = await work(txOn(client));
+        const result = await work(transactionOn(client));
         assertCommitted(await client.query('commit'));
         return result;
       }),
@@ -232,7 +248,7 @@ export async function openTrial(url: string, applicationName: string): Promise<D
   client.on('error', () => {});
   await client.connect();
   await client.query('begin');
-  const tx = txOn(client);
+  const tx = transactionOn(client);
   let last: Promise<unknown> = Promise.resolve();
   // One connection serves one caller at a time.
   const transaction = <T>(work: () => Promise<T>): Promise<T> => {

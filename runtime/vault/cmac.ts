@@ -1,6 +1,7 @@
 import { createCipheriv, type KeyObject } from 'node:crypto';
 
 const BLOCK = 16;
+const WORDS = BLOCK / 4;
 
 /**
  * AES-256-CMAC (RFC 4493, NIST SP 800-38B) over many short messages at once.
@@ -82,32 +83,36 @@ export class BatchCmac {
     const blocks = Buffer.allocUnsafeSlow(count * BLOCK);
     const output = words(blocks);
     // Messages still in the chain; each round takes the next block of every one of them.
-    let active = Array.from({ length: count }, (_, i) => i);
-    for (let round = 0; active.length > 0; round++) {
-      const next: number[] = [];
-      let to = 0;
-      for (const message of active) {
+    let active = new Uint32Array(count).map((_, i) => i);
+    let next = new Uint32Array(count);
+    for (let round = 0, left = count; left > 0; round++) {
+      let goOn = 0;
+      for (let slot = 0, to = 0; slot < left; slot++, to += WORDS) {
+        const message = active[slot];
         const from = this.#starts[message] + round * BLOCK;
         const at = from / 4;
-        const state = message * 4;
-        const isLast = from + BLOCK === this.#starts[message + 1];
-        if (isLast) {
+        const state = message * WORDS;
+        output[to] = states[state] ^ input[at];
+        output[to + 1] = states[state + 1] ^ input[at + 1];
+        output[to + 2] = states[state + 2] ^ input[at + 2];
+        output[to + 3] = states[state + 3] ^ input[at + 3];
+        if (from + BLOCK < this.#starts[message + 1]) next[goOn++] = message;
+        else {
           const isWhole = this.#lengths[message] > 0 && this.#lengths[message] % BLOCK === 0;
           const mask = isWhole ? this.#whole : this.#padded;
-          for (let w = 0; w < 4; w++) output[to + w] = states[state + w] ^ input[at + w] ^ mask[w];
-        } else {
-          for (let w = 0; w < 4; w++) output[to + w] = states[state + w] ^ input[at + w];
-          next.push(message);
+          for (let w = 0; w < WORDS; w++) output[to + w] ^= mask[w];
         }
-        to += 4;
       }
-      const enciphered = this.#encipher(blocks.subarray(0, active.length * BLOCK));
-      const result = words(enciphered);
-      for (let slot = 0; slot < active.length; slot++) {
-        const state = active[slot] * 4;
-        for (let w = 0; w < 4; w++) states[state + w] = result[slot * 4 + w];
+      const result = words(this.#encipher(blocks.subarray(0, left * BLOCK)));
+      for (let slot = 0, from = 0; slot < left; slot++, from += WORDS) {
+        const state = active[slot] * WORDS;
+        states[state] = result[from];
+        states[state + 1] = result[from + 1];
+        states[state + 2] = result[from + 2];
+        states[state + 3] = result[from + 3];
       }
-      active = next;
+      [active, next] = [next, active];
+      left = goOn;
     }
     this.#bytes.fill(0, 0, this.#used); // card numbers do not linger
     this.#used = 0;

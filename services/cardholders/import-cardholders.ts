@@ -1,8 +1,8 @@
 import type { Batch } from '#runtime/batch/batch.ts';
+import { same } from '#runtime/batch/tuples.ts';
 import type { Database, Tx } from '#runtime/database/database.ts';
 import { insertAllNew } from '#runtime/database/all-new.ts';
 import { passImportGate } from '#runtime/database/import-gate.ts';
-import { type Fragment, sql } from '#runtime/database/sql.ts';
 import type { cardholderRow } from './service.ts';
 
 type Cardholders = Batch<typeof cardholderRow>;
@@ -21,30 +21,35 @@ export const importCardholders =
 const importNew = (db: Database, importNumber: number, rows: Cardholders): Promise<boolean> =>
   insertAllNew(db, async (tx) => {
     await passImportGate(tx, 'cardholders', importNumber);
-    await tx.run`${insertion(importNumber, rows)}`;
+    const { line, ...columns } = rows.columns;
+    await tx.copy('cardholders.cardholders', {
+      ...columns,
+      importNumber: same.int4(importNumber),
+      importLine: line,
+    });
     return true;
   });
 
 const importAny = (db: Database, importNumber: number, rows: Cardholders) =>
   db.transaction(async (tx) => {
     await passImportGate(tx, 'cardholders', importNumber);
-    // In id order, so that two chunks which share cardholders cannot wait for each other.
-    const created = await tx.rows<{ line: number }>`
-      ${insertion(importNumber, rows)} order by cardholder_id, line
-          on conflict do nothing returning import_line as line`;
+    const created = await insertNew(tx, importNumber, rows);
     const isCreated = new Set(created.map(({ line }) => line));
     const here = rows.pick(rows.columns.line.indexes((line) => !isCreated.has(line)));
     await keepReplaced(tx, importNumber, here);
     return { created: created.length, updated: await update(tx, importNumber, here) };
   });
 
-const insertion = (importNumber: number, rows: Cardholders): Fragment => sql`
+/** In id order, so that two chunks which share cardholders cannot wait for each other. */
+const insertNew = (tx: Tx, importNumber: number, rows: Cardholders) => tx.rows<{ line: number }>`
   insert into cardholders.cardholders
     (cardholder_id, content_mac, import_number, import_line, birth_date, external_cardholder_id, given_names,
      family_names, document_type, document_number, email, phone, address_line, city, country)
   select cardholder_id, content_mac, ${importNumber}, line, birth_date, external_cardholder_id, given_names,
          family_names, document_type, document_number, email, phone, address_line, city, country
-    from ${rows.table('sent')}`;
+    from ${rows.table('sent')}
+   order by cardholder_id, line
+      on conflict do nothing returning import_line as line`;
 
 /** The first image that an import replaces is the way back; later ones of the same import are its own. */
 const keepReplaced = (tx: Tx, importNumber: number, rows: Cardholders) => tx.run`

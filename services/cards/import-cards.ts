@@ -1,9 +1,9 @@
 import { crashPoint } from '#runtime/crash-point.ts';
 import type { Batch } from '#runtime/batch/batch.ts';
+import { same } from '#runtime/batch/tuples.ts';
 import type { Database, Tx } from '#runtime/database/database.ts';
 import { insertAllNew } from '#runtime/database/all-new.ts';
 import { passImportGate } from '#runtime/database/import-gate.ts';
-import { type Fragment, sql } from '#runtime/database/sql.ts';
 import type { RowException, cardRow } from './service.ts';
 
 type Cards = Batch<typeof cardRow>;
@@ -21,23 +21,28 @@ export const importCards =
     (await importNew(db, importNumber, rows)) ? [] : importAny(db, importNumber, rows);
 
 async function importNew(db: Database, importNumber: number, rows: Cards): Promise<boolean> {
+  const { line, operation, ...columns } = rows.columns;
+  if (!operation.holdsOnly('upsert')) return false;
   return insertAllNew(db, async (tx) => {
     await passImportGate(tx, 'cards', importNumber);
-    const created = await tx.run`${insertion(importNumber, rows)}`;
+    await tx.copy('cards.cards', {
+      ...columns,
+      importNumber: same.int4(importNumber),
+      importLine: line,
+      importOutcome: same.text('migrated'),
+    });
     crashPoint('cards:inserted');
-    // Rows left out for their operation or a claimed PAN have to be looked at.
-    return created === rows.rows && (await claimedMeanwhile(tx, rows)).length === 0;
+    return (await claimedPans(tx, rows)).length === 0;
   });
 }
 
 const importAny = (db: Database, importNumber: number, rows: Cards): Promise<RowException[]> =>
   db.transaction(async (tx) => {
     await passImportGate(tx, 'cards', importNumber);
-    const created = await tx.rows<{ line: number }>`
-      ${insertion(importNumber, rows)} on conflict do nothing returning import_line as line`;
+    const created = await insertNew(tx, importNumber, rows);
     crashPoint('cards:inserted');
     const isCreated = new Set(created.map(({ line }) => line));
-    const claimed = (await claimedMeanwhile(tx, rows)).filter((line) => isCreated.delete(line));
+    const claimed = (await claimedPans(tx, rows)).filter((line) => isCreated.delete(line));
     if (claimed.length > 0)
       await tx.run`
         delete from cards.cards where import_number = ${importNumber} and import_line = any(${claimed})`;
@@ -54,7 +59,7 @@ const importAny = (db: Database, importNumber: number, rows: Cards): Promise<Row
   });
 
 /** Only `upsert` lines make cards, and none takes a PAN that another card had before. */
-const insertion = (importNumber: number, rows: Cards): Fragment => sql`
+const insertNew = (tx: Tx, importNumber: number, rows: Cards) => tx.rows<{ line: number }>`
   insert into cards.cards
     (card_id, cardholder_id, account_id, pan_index, content_mac, version, daily_limit_minor, monthly_limit_minor,
      import_number, import_line, issued_on, pin_tries_left, import_outcome, external_card_id, pan_first6,
@@ -67,13 +72,14 @@ const insertion = (importNumber: number, rows: Cards): Fragment => sql`
     from ${rows.table('sent')}
    where operation = 'upsert'
      and not exists (select from cards.claimed_pans claim
-                      where claim.pan_index = sent.pan_index and claim.card_id <> sent.card_id)`;
+                      where claim.pan_index = sent.pan_index and claim.card_id <> sent.card_id)
+      on conflict do nothing returning import_line as line`;
 
 /**
- * The lines whose PAN was another card's until this very moment: the insert waited at the unique index for the
- * transaction in which that card left it, and could not see its claim yet. The next statement can.
+ * The lines whose PAN was another card's before, if only until this very moment: then the insert waited at the unique
+ * index for the transaction in which that card left it, and could not see its claim yet. The next statement can.
  */
-async function claimedMeanwhile(tx: Tx, rows: Cards): Promise<number[]> {
+async function claimedPans(tx: Tx, rows: Cards): Promise<number[]> {
   const [{ any }] = await tx.rows<{ any: boolean }>`select exists (select from cards.claimed_pans) as any`;
   if (!any) return [];
   const claimed = await tx.rows<{ line: number }>`

@@ -20,7 +20,7 @@ export const accountKindRow = { line: int4, accountId: uuid, accountType: text, 
 export const holdRow = {
   line: int4,
   holdId: uuid,
-  /** The id that the hold has here when a message placed it (`runtime/vault/live-hold-id.ts`). */
+  /** The id that the hold has here when a message placed it (`runtime/vault/id-coder.ts`). */
   liveHoldId: uuid,
   cardId: uuid,
   accountId: uuid,

@@ -1,10 +1,12 @@
 import { crashPoint } from '#runtime/crash-point.ts';
-import type { Batch } from '#runtime/batch/batch.ts';
-import type { Database, Tx } from '#runtime/database/database.ts';
+import { uuid, text, int8 } from '#declare/columns.ts';
+import { Batch } from '#runtime/batch/batch.ts';
+import { same } from '#runtime/batch/tuples.ts';
+import type { Database, Transaction, Tx } from '#runtime/database/database.ts';
 import { insertAllNew } from '#runtime/database/all-new.ts';
 import { passImportGate } from '#runtime/database/import-gate.ts';
-import { type Fragment, sql } from '#runtime/database/sql.ts';
-import { clearingAccountId } from './clearing.ts';
+import { sql } from '#runtime/database/sql.ts';
+import { clearingAccountId, findClearingAccounts } from './clearing.ts';
 import { movedSince } from './live-transfers.ts';
 import type { accountRow } from './service.ts';
 
@@ -35,13 +37,18 @@ export const stateAccounts =
 
 const openNew = (db: Database, statement: Statement, rows: Accounts): Promise<boolean> =>
   insertAllNew(db, async (tx) => {
-    const { importNumber } = statement;
+    const { importNumber, asOf } = statement;
     await passImportGate(tx, 'ledger', importNumber);
-    await tx.run`${opening(statement, rows)}`;
+    const { line, ...columns } = rows.columns;
+    await tx.copy('ledger.accounts', {
+      ...columns,
+      openedByImport: same.int4(importNumber),
+      statedByImport: same.int4(importNumber),
+      statedByLine: line,
+      statedAsOf: same.timestamp(asOf),
+    });
     crashPoint('accounts:opened');
-    const moved: Moved = new Map();
-    await moveOpening(tx, importNumber, rows, moved);
-    await clear(tx, moved);
+    await clear(tx, await moveOpening(tx, importNumber, rows));
     return true;
   });
 
@@ -49,18 +56,13 @@ const stateAny = (db: Database, statement: Statement, rows: Accounts): Promise<n
   db.transaction(async (tx) => {
     const { importNumber } = statement;
     await passImportGate(tx, 'ledger', importNumber);
-    // In account order, so that two chunks which share accounts cannot wait for each other.
-    const opened = await tx.rows<{ line: number }>`
-      ${opening(statement, rows)} order by account_id, line
-          on conflict do nothing returning stated_by_line as line`;
+    const opened = await openAccounts(tx, statement, rows);
     crashPoint('accounts:opened');
     const isOpened = new Set(opened.map(({ line }) => line));
-    const moved: Moved = new Map();
-    await moveOpening(
+    const moved = await moveOpening(
       tx,
       importNumber,
       rows.pick(rows.columns.line.indexes((line) => isOpened.has(line))),
-      moved,
     );
     const here = rows.pick(rows.columns.line.indexes((line) => !isOpened.has(line)));
     const others = await restate(tx, statement, here, moved);
@@ -68,31 +70,53 @@ const stateAny = (db: Database, statement: Statement, rows: Accounts): Promise<n
     return others;
   });
 
-/** Opens accounts with their balance, which `moveOpening` and `clear` give its other side in the same transaction. */
-const opening = ({ importNumber, asOf }: Statement, rows: Accounts): Fragment => sql`
+/**
+ * Opens accounts with their balance, which `moveOpening` and `clear` give its other side in the same transaction. In
+ * account order, so that two chunks which share accounts cannot wait for each other.
+ */
+const openAccounts = (tx: Tx, { importNumber, asOf }: Statement, rows: Accounts) => tx.rows<{ line: number }>`
   insert into ledger.accounts
     (account_id, posted_minor, credit_limit_minor, opened_by_import, stated_by_import, stated_by_line,
      account_type, currency, external_account_id, stated_as_of)
   select account_id, posted_minor, credit_limit_minor, ${importNumber}, ${importNumber}, line, account_type,
          currency, external_account_id, ${asOf}::timestamptz
-    from ${rows.table('sent')}`;
+    from ${rows.table('sent')}
+   order by account_id, line
+      on conflict do nothing returning stated_by_line as line`;
 
-/** The transfers that bring new accounts their balance. */
-async function moveOpening(tx: Tx, importNumber: number, opened: Accounts, moved: Moved): Promise<void> {
-  const sums = await tx.rows<{ currency: string; minor: string; clearingId: string }>`
-    select currency, sum(posted_minor)::text as minor, ${clearingAccountId} as "clearingId"
-      from ${opened.table('opened', ['currency', 'postedMinor'])} group by currency`;
-  for (const { currency, minor } of sums) add(moved, currency, minor);
-  await tx.run`
-    insert into ledger.transfers
-      (debit_account_id, credit_account_id, amount_minor, import_number, currency, reason)
-    select case when posted_minor > 0 then clearing_id else account_id end,
-           case when posted_minor > 0 then account_id else clearing_id end,
-           abs(posted_minor), ${importNumber}, currency, 'opening_balance'
-      from ${opened.table('opened', ['accountId', 'currency', 'postedMinor'])}
-      join unnest(${sums.map(({ currency }) => currency)}::text[], ${sums.map((sum) => sum.clearingId)}::uuid[])
-        as clearing(currency, clearing_id) using (currency)
-     where posted_minor <> 0`;
+const transferRow = {
+  debitAccountId: uuid,
+  creditAccountId: uuid,
+  amountMinor: int8,
+  currency: text,
+} as const;
+
+/** The transfers that bring new accounts their balance; answers what they moved. */
+async function moveOpening(tx: Transaction, importNumber: number, opened: Accounts): Promise<Moved> {
+  const { accountId, currency, postedMinor } = opened.columns;
+  const currencies = currency.texts();
+  const clearing = await findClearingAccounts(tx, new Set(currencies));
+  const moved: Moved = new Map();
+  const transfers = new Batch(transferRow);
+  const to = transfers.columns;
+  currencies.forEach((of, i) => {
+    const minor = postedMinor.int8At(i);
+    if (minor === 0) return;
+    moved.set(of, (moved.get(of) ?? 0n) + BigInt(minor));
+    const sides = [accountId.uuidAt(i), clearing.get(of)!];
+    const [debit, credit] = minor > 0 ? sides.reverse() : sides;
+    to.debitAccountId.slice(debit);
+    to.creditAccountId.slice(credit);
+    to.amountMinor.int8(Math.abs(minor));
+    to.currency.string(of);
+  });
+  if (transfers.rows > 0)
+    await tx.copy('ledger.transfers', {
+      ...to,
+      importNumber: same.int4(importNumber),
+      reason: same.text('opening_balance'),
+    });
+  return moved;
 }
 
 /**

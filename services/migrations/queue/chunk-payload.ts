@@ -27,8 +27,22 @@ const placeBytes = (place: ChunkPlace) =>
 // Level 1 halves what the database writes and costs less than the writing would.
 const FASTEST = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 
-export const compress = (bytes: Buffer): Buffer => zstdCompressSync(bytes, FASTEST);
-export const decompress = (bytes: Uint8Array): Buffer => zstdDecompressSync(bytes);
+/** Behind how many bytes they were: so they come back in one piece, and not in many that are put together. */
+export function compress(bytes: Buffer): Buffer {
+  const length = Buffer.allocUnsafe(LENGTH_BYTES);
+  length.writeUInt32LE(bytes.length);
+  return Buffer.concat([length, zstdCompressSync(bytes, FASTEST)]);
+}
+
+export function decompress(compressed: Buffer): Buffer {
+  // With room to spare zlib sees the end; without, it makes room for more first.
+  const chunkSize = compressed.readUInt32LE(0) + 64;
+  return zstdDecompressSync(compressed.subarray(LENGTH_BYTES), { chunkSize });
+}
+
+const LENGTH_BYTES = 4;
+/** Number and length of a line. */
+const PLACE_BYTES = 8;
 
 /** A chunk has as many lines as a setting says, but ends with the line that brings it to this many bytes. */
 const CHUNK_BYTES = 2 * 1024 * 1024;
@@ -62,11 +76,7 @@ export class ChunkBuilder {
 
   add(line: number, source: Buffer, start: number, end: number): void {
     const length = end - start;
-    if (this.#used + length > this.#bytes.length) {
-      const larger = Buffer.allocUnsafe(Math.max(this.#bytes.length * 2, this.#used + length));
-      this.#bytes.copy(larger, 0, 0, this.#used);
-      this.#bytes = larger;
-    }
+    this.#reserve(length);
     source.copy(this.#bytes, this.#used, start, end);
     this.#used += length;
     this.#numbers[this.#count] = line;
@@ -74,38 +84,49 @@ export class ChunkBuilder {
     this.#count++;
   }
 
-  /** The lines as they lie in a chunk, compressed; the builder is empty afterwards. */
+  /** The lines as they lie in a chunk, then their places and their count, compressed; the builder is empty afterwards. */
   pack(): Buffer {
-    const head = Buffer.allocUnsafe(4 + this.#count * 8);
-    head.writeUInt32LE(this.#count, 0);
-    for (let i = 0; i < this.#count; i++) {
-      head.writeUInt32LE(this.#numbers[i], 4 + i * 8);
-      head.writeUInt32LE(this.#lengths[i], 8 + i * 8);
+    const count = this.#count;
+    this.#reserve(count * PLACE_BYTES + LENGTH_BYTES);
+    let at = this.#used;
+    for (let i = 0; i < count; i++) {
+      at = this.#bytes.writeUInt32LE(this.#numbers[i], at);
+      at = this.#bytes.writeUInt32LE(this.#lengths[i], at);
     }
-    const packed = compress(Buffer.concat([head, this.#bytes.subarray(0, this.#used)]));
+    at = this.#bytes.writeUInt32LE(count, at);
+    const packed = compress(this.#bytes.subarray(0, at));
     this.#bytes.fill(0, 0, this.#used);
     this.#used = 0;
     this.#count = 0;
     return packed;
   }
+
+  #reserve(length: number): void {
+    if (this.#used + length <= this.#bytes.length) return;
+    const larger = Buffer.allocUnsafe(Math.max(this.#bytes.length * 2, this.#used + length));
+    this.#bytes.copy(larger, 0, 0, this.#used);
+    this.#bytes.fill(0, 0, this.#used);
+    this.#bytes = larger;
+  }
 }
 
 /** Packed lines, without those whose places are named, in rising order. */
-export function unpack(packed: Uint8Array, without: readonly number[] = []): ChunkLines {
+export function unpack(packed: Buffer, without: readonly number[] = []): ChunkLines {
   const plain = decompress(packed);
-  const all = plain.readUInt32LE(0);
+  const all = plain.readUInt32LE(plain.length - LENGTH_BYTES);
+  const places = plain.length - LENGTH_BYTES - all * PLACE_BYTES;
   const count = all - without.length;
   const numbers = new Uint32Array(count);
   const starts = new Int32Array(count);
   const ends = new Int32Array(count);
-  const bytes = plain.subarray(4 + all * 8);
+  const bytes = plain.subarray(0, places);
   let kept = 0;
   let left = 0;
   for (let i = 0, at = 0; i < all; i++) {
-    const end = at + plain.readUInt32LE(8 + i * 8);
+    const end = at + plain.readUInt32LE(places + i * PLACE_BYTES + 4);
     if (without[left] === i) left++;
     else {
-      numbers[kept] = plain.readUInt32LE(4 + i * 8);
+      numbers[kept] = plain.readUInt32LE(places + i * PLACE_BYTES);
       starts[kept] = at;
       ends[kept] = end;
       kept++;
