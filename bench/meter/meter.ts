@@ -17,7 +17,7 @@ export interface Measured {
 
 const SAMPLE_MS = 100;
 /** Reading PSS makes the kernel walk page tables; it may take this share of one core at most. */
-const PSS_SHARE_MAX = 0.02;
+const PSS_SHARE_MAX = 0.005;
 
 /**
  * Watches a tree of node processes and the database server from outside. What is measured spends nothing on
