@@ -59,6 +59,8 @@ export class Lane {
   #isRunning = false;
   #hasEnough: () => void = () => {};
   #turn = 0;
+  /** How many messages a batch may have now. */
+  #most = BATCH_MAX;
   readonly #now: () => number;
 
   /** `now` tells milliseconds that never go back. */
@@ -105,6 +107,16 @@ export class Lane {
     const { step } = tasks[0];
     this.#waiting[step] = [...tasks, ...this.#waiting[step]];
     this.#run();
+  }
+
+  /** A message of the batch under way makes it fail: the next one has half as many, until that message is alone. */
+  narrow(): void {
+    this.#most = Math.max(1, Math.floor(this.#under.length / 2));
+  }
+
+  /** A batch went through: the next one may have twice as many again. */
+  widen(): void {
+    this.#most = Math.min(BATCH_MAX, 2 * this.#most);
   }
 
   /** Takes out what waits and is wanted. */
@@ -155,7 +167,7 @@ export class Lane {
   #next(): Task[] {
     for (let i = 0; i < STEPS.length; i++) {
       const waiting = this.#waiting[STEPS[this.#turn++ % STEPS.length]];
-      if (waiting.length > 0) return waiting.splice(0, BATCH_MAX);
+      if (waiting.length > 0) return waiting.splice(0, this.#most);
     }
     return [];
   }

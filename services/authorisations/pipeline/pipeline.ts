@@ -2,6 +2,7 @@ import type { Client } from '#declare/service.ts';
 import type { SettingValues } from '#declare/setting.ts';
 import { crashPoint } from '#runtime/crash-point.ts';
 import type { Database } from '#runtime/database/database.ts';
+import { isFaultOfRow } from '#runtime/database/sql-state.ts';
 import { LinkFailure } from '#runtime/iso8583/link/failures.ts';
 import { pack } from '#runtime/iso8583/pack.ts';
 import type { Vault } from '#runtime/vault/vault.ts';
@@ -48,7 +49,7 @@ export interface PipelineCounts {
   otherContent: number;
   relayed: number;
   stoodIn: number;
-  /** Turned away because too many waited, or had waited for too long. */
+  /** Turned away because too many waited, it had waited for too long, or it cannot be stored. */
   refused: number;
   /** Batches that had to be worked again. */
   failures: number;
@@ -68,6 +69,8 @@ const CROWDED = 100;
 const SPARSE = 20;
 const PAUSE_MS = 40;
 const PAUSE_MS_MAX = 1_000;
+/** Another process that works the same message can make it fail once, or twice; then it is the message. */
+const FAULTS_MAX = 3;
 /** What the earlier processor gets at least, however late a message is. */
 const BUDGET_MS_MIN = 50;
 
@@ -210,6 +213,7 @@ export class MessagePipeline {
       else if (step === 'answered') await this.#workAnswered(lane, batch);
       else await this.#workSilent(lane, batch);
       this.#pauseMs = PAUSE_MS;
+      lane.widen();
     } catch (error) {
       this.counts.failures++;
       this.#options.onTrouble?.(error);
@@ -217,7 +221,9 @@ export class MessagePipeline {
       // Some were put back, some get the answer of another one, some have come a step further meanwhile.
       const isLeft = (task: Task) =>
         task.step === step && !task.isRepeat && !task.isBehind && !waits.has(task);
-      this.#goOnAfterFailure(lane, batch.filter(isLeft));
+      const left = batch.filter(isLeft);
+      if (isFaultOfMessage(error)) return this.#goOnWithFewer(lane, left);
+      this.#goOnAfterFailure(lane, left);
       await new Promise((resolve) => setTimeout(resolve, this.#pauseMs));
       this.#pauseMs = Math.min(this.#pauseMs * 2, PAUSE_MS_MAX);
     }
@@ -476,6 +482,20 @@ export class MessagePipeline {
     this.#giveUpLate(lane);
   }
 
+  /** A message made its batch fail, and would again: its neighbours go on without it. */
+  #goOnWithFewer(lane: Lane, left: readonly Task[]): void {
+    lane.narrow();
+    const [first] = left;
+    if (left.length !== 1 || ++first.faults < FAULTS_MAX) return this.#goOnAfterFailure(lane, left);
+    if (first.step === 'answered') {
+      this.#passOn(first);
+      this.#lose(first);
+    } else {
+      this.counts.refused++;
+      this.#settle(first, first.step === 'silent' ? NOBODY : FAILED);
+    }
+  }
+
   /** Looks after messages that a batch keeps waiting for too long. */
   #watch(): void {
     this.#balance();
@@ -513,6 +533,11 @@ export class MessagePipeline {
 
   #keepForLater(lane: Lane, task: Task): void {
     if (this.counts.unrecorded <= this.#options.settings.RELEVO_WAITING_MAX) return lane.add(task);
+    this.#lose(task);
+  }
+
+  /** Nobody here can write down what the earlier processor decided. */
+  #lose(task: Task): void {
     this.#isRecorded(task);
     this.counts.lost++;
   }
@@ -530,6 +555,10 @@ export class MessagePipeline {
     }
   }
 }
+
+/** Its values cannot be stored, or our code cannot work with them. */
+const isFaultOfMessage = (error: unknown): boolean =>
+  isFaultOfRow(error) || error instanceof TypeError || error instanceof RangeError;
 
 const isRelayed = ({ range }: Task): boolean => range?.mode === 'relay';
 

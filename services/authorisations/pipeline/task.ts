@@ -74,6 +74,8 @@ export class Task implements Incoming {
   /** It was tried before: whoever did may have died when the ledger had moved for it and it was not on record. */
   mayHaveMoved: boolean;
   isSettled = false;
+  /** How often it failed while it was alone, for what is in it. */
+  faults = 0;
   /** The same message once more, which gets the same answer. */
   repeats: Task[] = [];
   /** Others with this one's key and another content, which are worked when it has ended. */

@@ -1,9 +1,9 @@
+import { isFaultOfRow, sqlState } from '#runtime/database/sql-state.ts';
 import { Refusal } from '#runtime/refusal.ts';
 
 /**
  * What a failure says about who is at fault.
- *  - `row`: PostgreSQL could not take a value or a row (classes 22, 23, P0): the batch is split until the row
- *    that fails is alone.
+ *  - `row`: PostgreSQL could not take a value or a row: the batch is split until the row that fails is alone.
  *  - `dependency`: anything that may pass (connections, locks, shutdowns, full disks, rights withdrawn): the
  *    whole chunk waits and is tried again.
  *  - `defect`: PostgreSQL could make no sense of a statement of ours (class 42): another attempt is the same statement.
@@ -21,7 +21,7 @@ export function faultOf(error: unknown): Fault {
   const code = sqlState(error);
   if (code === undefined) return 'dependency';
   if (code.startsWith('42') && !MAY_PASS.includes(code)) return 'defect';
-  return /^(22|23|P0)/.test(code) ? 'row' : 'dependency';
+  return isFaultOfRow(error) ? 'row' : 'dependency';
 }
 
 /** Why the open lines of a chunk are laid among the dead letters; null when they are not yet, or never. */
@@ -47,9 +47,4 @@ export function describeFailure(error: unknown): string {
   }
   const system = (error as NodeJS.ErrnoException).code;
   return system ? `the connection failed with ${system}` : `${(error as Error).name} while importing`;
-}
-
-function sqlState(error: unknown): string | undefined {
-  const code = (error as { code?: unknown }).code;
-  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
 }
