@@ -139,7 +139,7 @@ export class Serving {
       security: options.security,
       now: options.now,
       onAnswered: (ms) => this.#latencies.add(ms),
-      onTrouble: (error) => options.onTrouble?.('a batch of messages', error),
+      onTrouble: (error, what = 'a batch of messages') => options.onTrouble?.(what, error),
     });
   }
 

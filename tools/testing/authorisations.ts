@@ -22,7 +22,7 @@ export async function testPipeline(
   t: Scope,
   cell: TestCell,
   settings: Partial<AllSettings> = {},
-  onTrouble: (error: unknown) => void = console.error,
+  onTrouble: (error: unknown, what?: string) => void = console.error,
 ): Promise<{ pipeline: MessagePipeline; processors: Processors; cell: AuthorisationCell }> {
   const entered = await authorisationCell(cell, settings);
   const processors = new Processors({ inFlightMax: 1000 });

@@ -36,7 +36,8 @@ export interface PipelineOptions {
   readonly now?: () => number;
   /** A message was answered after so many milliseconds, without those that the earlier processor took. */
   readonly onAnswered?: (ms: number) => void;
-  readonly onTrouble?: (error: unknown) => void;
+  /** `what` names the message, where it is one. */
+  readonly onTrouble?: (error: unknown, what?: string) => void;
 }
 
 /** Since the process began, but for what waits and what is unrecorded now. */
@@ -222,7 +223,7 @@ export class MessagePipeline {
       const isLeft = (task: Task) =>
         task.step === step && !task.isRepeat && !task.isBehind && !waits.has(task);
       const left = batch.filter(isLeft);
-      if (isFaultOfMessage(error)) return this.#goOnWithFewer(lane, left);
+      if (isFaultOfMessage(error)) return this.#goOnWithFewer(lane, left, error);
       this.#goOnAfterFailure(lane, left);
       await new Promise((resolve) => setTimeout(resolve, this.#pauseMs));
       this.#pauseMs = Math.min(this.#pauseMs * 2, PAUSE_MS_MAX);
@@ -483,16 +484,25 @@ export class MessagePipeline {
   }
 
   /** A message made its batch fail, and would again: its neighbours go on without it. */
-  #goOnWithFewer(lane: Lane, left: readonly Task[]): void {
+  #goOnWithFewer(lane: Lane, left: readonly Task[], error: unknown): void {
     lane.narrow();
     const [first] = left;
     if (left.length !== 1 || ++first.faults < FAULTS_MAX) return this.#goOnAfterFailure(lane, left);
+    const { kind, pan, stan, rrn } = first.request;
+    const tell = (end: string) =>
+      this.#options.onTrouble?.(
+        error,
+        `${kind} of card ${pan.masked}, STAN ${stan}, RRN ${rrn}, cannot be stored and is given up; ${end}`,
+      );
     if (first.step === 'answered') {
       this.#passOn(first);
       this.#lose(first);
+      tell('the earlier processor’s answer has left and is not on record: enter it in the books by hand');
     } else {
+      const answer = first.step === 'silent' ? NOBODY : FAILED;
       this.counts.refused++;
-      this.#settle(first, first.step === 'silent' ? NOBODY : FAILED);
+      this.#settle(first, answer);
+      tell(`it was answered ${answer.code}: mend what the cause names before its like comes again`);
     }
   }
 

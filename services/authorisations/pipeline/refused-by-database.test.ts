@@ -9,7 +9,7 @@ import { EarlierProcessor } from '#tools/testing/earlier-processor.ts';
 import { MessagePlay } from '#tools/testing/message-play.ts';
 import { until } from '#tools/testing/until.ts';
 
-/** The database refuses the hold of every message over this amount, as it would one with a value that no column takes. */
+/** The database refuses the hold of every message of this amount, as it would one with a value that no column takes. */
 const REFUSED = 666;
 const refuse = ({ admin }: TestCell) => admin.run`
   alter table ledger.holds add constraint refused check (amount_minor <> 666)`;
@@ -31,7 +31,10 @@ suite('a message that the database refuses', () => {
     test(`is answered 96 alone, the others of its batch as ever: ${refusedAt.join(', ')} of 100`, async (t) => {
       const cell = await testCell(t);
       await setTestRange(cell);
-      const { pipeline } = await testPipeline(t, cell, { RELEVO_LANES: 1 }, () => {});
+      const told: string[] = [];
+      const { pipeline } = await testPipeline(t, cell, { RELEVO_LANES: 1 }, (_, what) => {
+        if (what) told.push(what);
+      });
       await MessagePlay.cards(cell, 'full\ncard c1 posted=100000', 'r');
       const play = new MessagePlay(cell, pipeline, 'r');
       const messages = await prepared(play, amountsWith(refusedAt, 100));
@@ -41,9 +44,15 @@ suite('a message that the database refuses', () => {
       assert.deepEqual(declined, refusedAt);
       for (const i of refusedAt) assert.equal(unpack(answers[i]).get(39), '96');
       assert.equal(pipeline.counts.refused, refusedAt.length);
+      assert.equal(told.length, refusedAt.length);
+      for (const what of told)
+        assert.match(
+          what,
+          /^authorisation of card \d{6}\*{6}\d{4}, STAN \d{6}, RRN \w+, .* answered 96: mend/,
+        );
       await play.play(`balance c1 posted=100000 held=${(100 - refusedAt.length) * 10}`);
       await assertLedgerLaws(cell);
-      // Full batches again.
+      // The lane goes on.
       await play.play('authorise after c1 10 -> 00');
       assert.equal(pipeline.waiting, 0);
     });

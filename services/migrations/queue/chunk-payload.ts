@@ -24,6 +24,10 @@ export interface ChunkPlace {
 const placeBytes = (place: ChunkPlace) =>
   Buffer.from(`chunk|${place.importNumber}|${place.redrive}|${place.phase}|${place.lane}|${place.firstLine}`);
 
+const LENGTH_BYTES = 4;
+/** Number and length of a line. */
+const PLACE_BYTES = 8;
+
 // Level 1 halves what the database writes and costs less than the writing would.
 const FASTEST = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 
@@ -39,10 +43,6 @@ export function decompress(compressed: Buffer): Buffer {
   const chunkSize = compressed.readUInt32LE(0) + 64;
   return zstdDecompressSync(compressed.subarray(LENGTH_BYTES), { chunkSize });
 }
-
-const LENGTH_BYTES = 4;
-/** Number and length of a line. */
-const PLACE_BYTES = 8;
 
 /** A chunk has as many lines as a setting says, but ends with the line that brings it to this many bytes. */
 const CHUNK_BYTES = 2 * 1024 * 1024;
