@@ -7,6 +7,7 @@ import pg from 'pg';
 import { loadCellKeys } from '#delivery/cells/cell-keys.ts';
 import { databaseName } from '#delivery/cells/cell-name.ts';
 import { openCell, openVault } from '#delivery/cells/open-cell.ts';
+import { uuidBytes } from '#runtime/uuid-bytes.ts';
 import { placeOfCard } from '#runtime/vault/place.ts';
 import { seal } from '#tools/testing/cell.ts';
 import { newUser } from '#tools/testing/cli.ts';
@@ -270,7 +271,7 @@ test('keys rotate, cards stay readable and files still come in', async () => {
       const vault = await openVault(cell, cell.connect('keys', 1));
       const [{ cardId, sealed }] = await cell.connect('cards', 1).rows<{ cardId: string; sealed: Buffer }>`
         select card_id as "cardId", pan_sealed as sealed from cards.cards`;
-      const place = placeOfCard(Buffer.from(cardId.replaceAll('-', ''), 'hex'), 0);
+      const place = placeOfCard(uuidBytes(cardId), 0);
       return { pan: vault.open('pan', sealed, place).toString(), version: sealed.readUInt16BE(0) };
     } finally {
       await cell.close();

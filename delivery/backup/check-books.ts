@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { Calls } from '#runtime/calls.ts';
 import type { Database } from '#runtime/database/database.ts';
+import { uuidBytes } from '#runtime/uuid-bytes.ts';
 import { placeOfCard } from '#runtime/vault/place.ts';
 import type { SealingPurpose, Vault } from '#runtime/vault/vault.ts';
 import { openPan } from '#services/cards/open-cards.ts';
@@ -194,7 +195,7 @@ async function checkSealed(client: pg.Client, vault: Vault): Promise<BookCheck[]
         throw new Error('another number than its card shows');
     }),
     opened('PIN values open', 'PIN value', pins, ({ cardId, sealed }) => {
-      openAt(vault, 'pin', sealed, placeOfCard(Buffer.from(cardId.replaceAll('-', ''), 'hex'), 0));
+      openAt(vault, 'pin', sealed, placeOfCard(uuidBytes(cardId), 0));
     }),
     opened('private keys open', 'private key', keys, ({ fingerprint, sealed }) => {
       openAt(vault, 'openpgp', sealed, placeOfPrivateKey(fingerprint));

@@ -8,13 +8,15 @@ import type { AllSettings } from './settings.ts';
 
 /** What jobs need beside the lanes. */
 const SPARE_CONNECTIONS = 3;
+/** The few statements of a batch run all the time. */
+const BATCHES = { plansOnce: true };
 /** What the ledger moves for a message is recorded right after it, and nobody is told before that is durable. */
-const MOVES = { commitsLater: true };
+const MOVES = { ...BATCHES, commitsLater: true };
 
 /** Puts what serving messages needs into this process: each lane has a connection of its own to each service. */
 export async function enterAuthorisations(cell: Cell, settings: AllSettings): Promise<AuthorisationCell> {
   const lanes = settings.RELEVO_LANES;
-  const db = cell.connect(authorisations.name, lanes + SPARE_CONNECTIONS);
+  const db = cell.connect(authorisations.name, lanes + SPARE_CONNECTIONS, BATCHES);
   const vault = await openVault(cell, db);
   const caller = authorisations.name;
   return {
@@ -22,7 +24,7 @@ export async function enterAuthorisations(cell: Cell, settings: AllSettings): Pr
     vault,
     refreshVault: () => refreshVault(cell, db, vault),
     clients: {
-      cards: cell.calls.client(serveCards(cell.connect('cards', lanes + 1), vault), caller),
+      cards: cell.calls.client(serveCards(cell.connect('cards', lanes + 1, BATCHES), vault), caller),
       ledger: cell.calls.client(serveLedger(cell.connect('ledger', lanes + 1, MOVES)), caller),
     },
     settings,

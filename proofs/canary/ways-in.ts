@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { uuidBytes } from '#runtime/uuid-bytes.ts';
 import { placeOfCard } from '#runtime/vault/place.ts';
 import { openPayload } from '#services/migrations/queue/chunk-payload.ts';
 import { type Ended, endOf } from '../lab/command.ts';
@@ -290,7 +291,7 @@ async function canariesInVault(cell: ProofCell, canaries: Canaries): Promise<num
       ['pin', pin],
     ] as const) {
       if (!sealed) continue;
-      const place = placeOfCard(Buffer.from(id.replaceAll('-', ''), 'hex'), 0);
+      const place = placeOfCard(uuidBytes(id), 0);
       if (values.has(again.open(field, sealed, place).toString('latin1'))) found++;
     }
   return found;

@@ -11,6 +11,7 @@ import { makeSample } from '#delivery/local/make-sample.ts';
 import { removeTenant } from '#delivery/local/remove-tenant.ts';
 import { registerSampleKey, sampleKey } from '#delivery/local/sample-key.ts';
 import { issuerOf } from '#delivery/supervisor/routing.ts';
+import { uuidBytes } from '#runtime/uuid-bytes.ts';
 import { placeOfCard } from '#runtime/vault/place.ts';
 import type { Vault } from '#runtime/vault/vault.ts';
 import { endOf, type Running } from '../lab/command.ts';
@@ -186,9 +187,7 @@ async function identifiersOf(
       account_id: accounts.map(({ id }) => id),
       number: migrations.map(({ id }) => id),
     },
-    pans: cards.map(({ id, sealed }) =>
-      vault.open('pan', sealed, placeOfCard(Buffer.from(id.replaceAll('-', ''), 'hex'), 0)).toString(),
-    ),
+    pans: cards.map(({ id, sealed }) => vault.open('pan', sealed, placeOfCard(uuidBytes(id), 0)).toString()),
   };
 }
 

@@ -1,4 +1,5 @@
 import { createHmac, randomBytes } from 'node:crypto';
+import { uuidBytes } from '#runtime/uuid-bytes.ts';
 import { placeOfCard } from '#runtime/vault/place.ts';
 import { addTotals, type ChunkTotals, noTotals } from '#services/migrations/work/chunk-totals.ts';
 import { decompress, openDeadLine } from '#services/migrations/queue/chunk-payload.ts';
@@ -142,7 +143,7 @@ async function valuesOf(cell: ProofCell, table: string, columns: Column[]): Prom
 
 function open(cell: ProofCell, column: string, sealed: Buffer, cardId: string): string {
   const field = column.endsWith('pan_sealed') ? 'pan' : 'pin';
-  const place = placeOfCard(Buffer.from(cardId.replaceAll('-', ''), 'hex'), 0);
+  const place = placeOfCard(uuidBytes(cardId), 0);
   return digest(cell.vault.open(field, sealed, place));
 }
 

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { bytes, date, int2, int4, int8, text, timestamp, uuid } from '#declare/columns.ts';
+import { bool, bytes, date, int2, int4, int8, text, timestamp, uuid } from '#declare/columns.ts';
 import { openDatabase } from '#runtime/database/database.ts';
+import { idText } from '#runtime/vault/derived-ids.ts';
 import { runs } from '#tools/testing/seed.ts';
 import { atEnd, testServer } from '#tools/testing/server.ts';
 import { Batch } from './batch.ts';
@@ -18,6 +19,7 @@ const row = {
   uuid: uuid.orNull,
   bytes: bytes.orNull,
   text: text.orNull,
+  bool: bool.orNull,
   int2: int2.orNull,
   int4: int4.orNull,
   int8: int8.orNull,
@@ -36,6 +38,7 @@ const values = fc.record({
   uuid: orNull(fc.uint8Array({ minLength: 16, maxLength: 16 })),
   bytes: orNull(fc.uint8Array({ maxLength: 200 })),
   text: orNull(fc.string({ unit: 'binary', maxLength: 80 }).map((each) => each.replaceAll('\0', ''))),
+  bool: orNull(fc.boolean()),
   int2: orNull(withEdges(-(2 ** 15), 2 ** 15 - 1)),
   int4: orNull(withEdges(-(2 ** 31), 2 ** 31 - 1)),
   int8: orNull(fc.oneof(fc.constantFrom(-SAFE, SAFE, 0, -1, 2 ** 32, -(2 ** 32)), fc.maxSafeInteger())),
@@ -54,12 +57,13 @@ function batchOf(rows: readonly Values[]): Batch<typeof row> {
   const to = batch.columns;
   rows.forEach((each, i) => {
     to.line.int4(i);
-    if (each.uuid === null) to.uuid.null();
-    else to.uuid.slice(each.uuid);
+    to.uuid.uuidOrNull(each.uuid && idText(Buffer.from(each.uuid), 0));
     if (each.bytes === null) to.bytes.null();
     else to.bytes.slice(each.bytes);
     if (each.text === null) to.text.null();
     else to.text.string(each.text);
+    if (each.bool === null) to.bool.null();
+    else to.bool.bool(each.bool);
     if (each.int2 === null) to.int2.null();
     else to.int2.int2(each.int2);
     if (each.int4 === null) to.int4.null();
@@ -81,6 +85,7 @@ const printed = (rows: readonly Values[]) =>
     uuid: each.uuid && Buffer.from(each.uuid).toString('hex'),
     bytes: each.bytes && Buffer.from(each.bytes).toString('hex'),
     text: each.text,
+    bool: each.bool,
     int2: each.int2 === null ? null : String(each.int2),
     int4: each.int4 === null ? null : String(each.int4),
     int8: each.int8 === null ? null : String(each.int8),
@@ -95,7 +100,7 @@ const printed = (rows: readonly Values[]) =>
   }));
 
 const asRead = (batch: Batch<typeof row>) => db.rows`
-  select line, replace(uuid::text, '-', '') as uuid, encode(bytes, 'hex') as bytes, text, int2::text as int2,
+  select line, replace(uuid::text, '-', '') as uuid, encode(bytes, 'hex') as bytes, text, bool, int2::text as int2,
          int4::text as int4, int8::text as int8, to_char(date, 'YYYY-MM-DD') as date,
          to_char(timestamp at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS') as timestamp
     from ${batch.table('sent')} order by line`;
@@ -113,6 +118,7 @@ test('a batch serves again after it was cleared, and keeps no null flag', async 
     uuid: null,
     bytes: null,
     text: null,
+    bool: null,
     int2: null,
     int4: null,
     int8: null,
@@ -135,6 +141,7 @@ test('a batch larger than its first buffers', async () => {
     uuid: Buffer.alloc(16, i),
     bytes: Buffer.alloc(60, i),
     text: `${long}${i}`,
+    bool: i % 2 === 0,
     int2: i,
     int4: -i,
     int8: -i * 2 ** 30,
@@ -151,7 +158,7 @@ test('columns are copied into a table as they are, beside values that are the sa
       const found = await db.transaction(async (tx) => {
         await tx.run`
           create temporary table copied
-            (uuid uuid, bytes bytea, text text, int2 int2, int4 int4, int8 int8, date date, timestamp timestamptz,
+            (uuid uuid, bytes bytea, text text, bool bool, int2 int2, int4 int4, int8 int8, date date, timestamp timestamptz,
              line_number int4, import_number int4, reason text, told_at timestamptz) on commit drop`;
         const copied = await tx.copy('copied', {
           importNumber: same.int4(7),
@@ -167,7 +174,7 @@ test('columns are copied into a table as they are, beside values that are the sa
         assert.deepEqual(other, [{ rows: 0 }]);
         return tx.rows`
           select line_number as line, replace(uuid::text, '-', '') as uuid, encode(bytes, 'hex') as bytes, text,
-                 int2::text as int2, int4::text as int4, int8::text as int8, to_char(date, 'YYYY-MM-DD') as date,
+                 bool, int2::text as int2, int4::text as int4, int8::text as int8, to_char(date, 'YYYY-MM-DD') as date,
                  to_char(timestamp at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS') as timestamp
             from copied order by line_number`;
       });

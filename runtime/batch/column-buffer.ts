@@ -1,10 +1,12 @@
 import type { ColumnType } from '#declare/columns.ts';
+import { putUuid, UUID_BYTES } from '#runtime/uuid-bytes.ts';
 
 /** PostgreSQL's object ids of the element types, which a binary array names in its header. */
 const ELEMENT_OID: Record<ColumnType, number> = {
   uuid: 2950,
   bytes: 17,
   text: 25,
+  bool: 16,
   int2: 21,
   int4: 23,
   int8: 20,
@@ -17,6 +19,7 @@ export const SQL_TYPE: Record<ColumnType, string> = {
   uuid: 'uuid',
   bytes: 'bytea',
   text: 'text',
+  bool: 'bool',
   int2: 'int2',
   int4: 'int4',
   int8: 'int8',
@@ -29,6 +32,10 @@ const FIRST_BYTES = 1024;
 /** What lies behind the last value, so that whoever copies values word by word may copy too much. */
 export const FIELD_SLACK = 3;
 const HEADER_BYTES = 20; // dimensions, null flag, element type, length, lower bound
+/** Of one UTF-16 unit. */
+const UTF8_BYTES_MAX = 3;
+/** Shorter texts are written character by character, as long as they are ASCII: that costs less than a call. */
+const SHORT = 48;
 const POSTGRES_EPOCH_MS = Date.UTC(2000, 0, 1);
 const POSTGRES_EPOCH_DAY = POSTGRES_EPOCH_MS / 86_400_000;
 
@@ -73,7 +80,7 @@ export class ColumnBuffer {
     this.#reserve(4 + length);
     const bytes = this.#bytes;
     let at = bytes.writeInt32BE(length, this.#used);
-    if (length < 48) for (let i = start; i < end; i++) bytes[at++] = source[i];
+    if (length < SHORT) for (let i = start; i < end; i++) bytes[at++] = source[i];
     else {
       bytes.set(source.subarray(start, end), at);
       at += length;
@@ -89,7 +96,40 @@ export class ColumnBuffer {
   }
 
   string(value: string): void {
-    this.slice(Buffer.from(value));
+    const { length } = value;
+    this.#reserve(4 + UTF8_BYTES_MAX * length);
+    const bytes = this.#bytes;
+    const start = this.#used + 4;
+    let written = 0;
+    if (length < SHORT)
+      for (; written < length; written++) {
+        const code = value.charCodeAt(written);
+        if (code > 0x7f) break;
+        bytes[start + written] = code;
+      }
+    if (written < length) written = bytes.write(value, start);
+    bytes.writeInt32BE(written, this.#used);
+    this.#used = start + written;
+    this.count++;
+  }
+
+  uuid(text: string): void {
+    this.#reserve(4 + UUID_BYTES);
+    const at = this.#bytes.writeInt32BE(UUID_BYTES, this.#used);
+    putUuid(this.#bytes, at, text);
+    this.#used = at + UUID_BYTES;
+    this.count++;
+  }
+
+  uuidOrNull(text: string | null | undefined): void {
+    if (text) this.uuid(text);
+    else this.null();
+  }
+
+  bool(value: boolean): void {
+    this.#reserve(5);
+    this.#used = this.#bytes.writeUInt8(value ? 1 : 0, this.#bytes.writeInt32BE(1, this.#used));
+    this.count++;
   }
 
   int2(value: number): void {

@@ -53,13 +53,11 @@ export function copyRows(
   table: string,
   columns: Readonly<Record<string, TupleColumn>>,
 ): Promise<number> {
+  // Half a row throws here, before anything of it is on its way.
+  const tuples = tuplesOf(Object.values(columns));
   const names = Object.keys(columns).map((name) => `"${snakeCase(name)}"`);
   const statement = `copy ${table} (${names.join(', ')}) from stdin (format binary)`;
   return new Promise((resolve, reject) =>
-    client.query(
-      new CopyRows(statement, tuplesOf(Object.values(columns)), (error, rows) =>
-        error ? reject(error) : resolve(rows),
-      ),
-    ),
+    client.query(new CopyRows(statement, tuples, (error, rows) => (error ? reject(error) : resolve(rows)))),
   );
 }

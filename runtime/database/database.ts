@@ -33,6 +33,8 @@ export interface Transaction extends Tx {
 export interface Pipeline extends Tx {
   /** Sends a statement whose answer nobody waits for. If it fails, the transaction does. */
   send(strings: TemplateStringsArray, ...parameters: (Parameter | Fragment)[]): void;
+  /** As `copy` of a transaction, and nobody waits for its answer either; the columns may be used again at once. */
+  copy(table: string, columns: Readonly<Record<string, TupleColumn>>): void;
   /** Sends statements that touch different rows as one; of none, nothing. */
   sendTogether(parts: readonly Fragment[]): void;
 }
@@ -81,17 +83,17 @@ const transactionOn = (client: pg.ClientBase): Transaction => ({
 });
 
 /** The socket of a connection; the types of `pg` do not tell of it. */
-interface Connected extends Queryable {
+interface Connected extends pg.ClientBase {
   readonly connection: { readonly stream: { cork(): void; uncork(): void } };
 }
 
 /** The statements of one pipeline, in the order in which they were sent. */
 class Sent implements Queryable {
   readonly #on: Connected;
-  readonly #answers: Promise<pg.QueryResult>[] = [];
+  readonly #answers: Promise<unknown>[] = [];
   #isGathering = false;
 
-  constructor(on: Queryable) {
+  constructor(on: pg.ClientBase) {
     this.#on = on as Connected;
   }
 
@@ -109,7 +111,15 @@ class Sent implements Queryable {
 
   query(config: string | pg.QueryConfig): Promise<pg.QueryResult> {
     this.#gather();
-    const answer = this.#on.query(config);
+    return this.#keep(this.#on.query(config));
+  }
+
+  #copy(table: string, columns: Readonly<Record<string, TupleColumn>>): void {
+    this.#gather();
+    void this.#keep(copyRows(this.#on, table, columns));
+  }
+
+  #keep<A>(answer: Promise<A>): Promise<A> {
     answer.catch(() => {}); // `settled` throws it
     this.#answers.push(answer);
     return answer;
@@ -119,6 +129,7 @@ class Sent implements Queryable {
     return {
       ...txOn(this),
       send: (strings, ...parameters) => void query(this, sql(strings, ...parameters)).catch(() => {}),
+      copy: (table, columns) => this.#copy(table, columns),
       sendTogether: (parts) => {
         if (parts.length > 0)
           void query(this, parts.length === 1 ? parts[0] : together(parts)).catch(() => {});
@@ -148,6 +159,11 @@ export interface PoolLimits {
    * server, for all write one log. Only for work that is done again unless such a commit has followed it.
    */
   readonly commitsLater?: boolean;
+  /**
+   * A statement is planned once for a connection, whatever its parameters are. Left to itself PostgreSQL plans one with
+   * arrays anew as long as they are short, which takes longer than to run it.
+   */
+  readonly plansOnce?: boolean;
 }
 
 /** How long a statement, a lock or a forgotten transaction may hold others up. */
@@ -161,6 +177,7 @@ const SESSION_LIMITS =
 export const PLAN_BY_INDEX = '-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off';
 
 const COMMIT_LATER = '-c synchronous_commit=off';
+const PLAN_ONCE = '-c plan_cache_mode=force_generic_plan';
 
 /** A statement may leave before the one before it was answered. The types of `pg` do not know of it yet. */
 const PIPELINED = { pipeline: true } as object;
@@ -172,7 +189,12 @@ export function openDatabase(url: string, limits: PoolLimits): Database {
     application_name: limits.applicationName,
     connectionTimeoutMillis: 15_000,
     idleTimeoutMillis: 30_000,
-    options: [SESSION_LIMITS, PLAN_BY_INDEX, limits.commitsLater ? COMMIT_LATER : ''].join(' '),
+    options: [
+      SESSION_LIMITS,
+      PLAN_BY_INDEX,
+      limits.commitsLater ? COMMIT_LATER : '',
+      limits.plansOnce ? PLAN_ONCE : '',
+    ].join(' '),
     ...PIPELINED,
   });
   // A connection that the server closes, idle or in the middle of a transaction, fails its next use and is replaced;

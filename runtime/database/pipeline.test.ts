@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { int4, text } from '#declare/columns.ts';
+import { Batch } from '#runtime/batch/batch.ts';
 import { openDatabase, openTrial } from '#runtime/database/database.ts';
 import { sql } from '#runtime/database/sql.ts';
 import { atEnd, testServer } from '#tools/testing/server.ts';
@@ -50,6 +52,39 @@ test('several that are sent as one are all run, with their values where they bel
     { id: 3, note: 'last' },
   ]);
   await assert.rejects(send([insert(4, ''), insert(1, '')]), hasCode('23505'));
+  assert.deepEqual(await stored(), [1, 2, 3]);
+  await db.run`delete from pipelines.rows`;
+});
+
+test('rows may be copied among them, and of half a row nothing is stored', async () => {
+  const { columns } = new Batch({ id: int4, note: text });
+  const add = (id: number, note: string) => {
+    columns.id.int4(id);
+    columns.note.string(note);
+  };
+  add(2, 'copied');
+  add(3, 'copied');
+  await db.pipeline((tx) => {
+    tx.send`insert into pipelines.rows values (1, 'sent')`;
+    tx.copy('pipelines.rows', columns);
+    tx.send`update pipelines.rows set note = 'changed' where id = 3`;
+    for (const column of Object.values(columns)) column.clear(); // it has left
+    return Promise.resolve();
+  });
+  assert.deepEqual(await db.rows`select * from pipelines.rows order by id`, [
+    { id: 1, note: 'sent' },
+    { id: 2, note: 'copied' },
+    { id: 3, note: 'changed' },
+  ]);
+  const copyBehind = () =>
+    db.pipeline((tx) => {
+      tx.send`insert into pipelines.rows values (9, 'undone')`;
+      return Promise.resolve(tx.copy('pipelines.rows', columns));
+    });
+  add(1, 'twice');
+  await assert.rejects(copyBehind, hasCode('23505'));
+  columns.id.int4(4);
+  await assert.rejects(copyBehind, /one column holds/);
   assert.deepEqual(await stored(), [1, 2, 3]);
   await db.run`delete from pipelines.rows`;
 });

@@ -8,6 +8,7 @@ const DIGITS_MAX = 19;
  * number begins with 0, so amounts filled with zeros are not taken for one.
  */
 export function mayHoldCardNumber(value: string): boolean {
+  if (digitsIn(value) < DIGITS_MIN) return false; // as most names and places
   for (const [run] of value.matchAll(RUN)) {
     const digits = run.replaceAll(/[ -]/g, '');
     for (let from = 0; from + DIGITS_MIN <= digits.length; from++) {
@@ -17,6 +18,15 @@ export function mayHoldCardNumber(value: string): boolean {
     }
   }
   return false;
+}
+
+function digitsIn(value: string): number {
+  let digits = 0;
+  for (let i = 0; i < value.length; i++) {
+    const code = value.charCodeAt(i);
+    if (code >= 0x30 && code <= 0x39) digits++;
+  }
+  return digits;
 }
 
 /** Whether the last of these digits is the check digit of those before it (Luhn). */

@@ -6,7 +6,8 @@ export const FIELD_MAX = 128;
  */
 export class Message {
   mti: string;
-  readonly #values: (string | undefined)[] = [];
+  /** Room for the fields of the first bitmap, which are all that most messages have. */
+  readonly #values = new Array<string | undefined>(64);
 
   constructor(mti: string) {
     this.mti = mti;

@@ -1,5 +1,5 @@
 import { mayHoldCardNumber } from './card-number.ts';
-import type { Message } from './message.ts';
+import { Message } from './message.ts';
 
 /**
  * Fields that hold card data or what protects it: card number, expiry, tracks, PIN block and its security data, chip
@@ -17,14 +17,15 @@ export const PRIVATE_FIELDS: readonly number[] = [
 export const FREE_TEXT_FIELDS: readonly number[] = [43, 98, 101];
 
 const NEVER_KEPT = new Set([...SENSITIVE_FIELDS, ...PRIVATE_FIELDS]);
+const FREE_TEXT = new Set(FREE_TEXT_FIELDS);
 
 /** A copy of a message without anything that may be card data. */
 export function keepable(message: Message): Message {
-  const kept = message.copy();
-  for (const field of kept.fields()) if (NEVER_KEPT.has(field)) kept.delete(field);
-  for (const field of FREE_TEXT_FIELDS) {
-    const value = kept.get(field);
-    if (value !== undefined && mayHoldCardNumber(value)) kept.delete(field);
+  const kept = new Message(message.mti);
+  for (const field of message.fields()) {
+    if (NEVER_KEPT.has(field)) continue;
+    const value = message.get(field)!;
+    if (!FREE_TEXT.has(field) || !mayHoldCardNumber(value)) kept.set(field, value);
   }
   return kept;
 }

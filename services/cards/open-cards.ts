@@ -1,5 +1,6 @@
 import type { Batch } from '#runtime/batch/batch.ts';
 import type { Database } from '#runtime/database/database.ts';
+import { uuidBytes } from '#runtime/uuid-bytes.ts';
 import { Pan } from '#runtime/vault/pan.ts';
 import { placeOfCard } from '#runtime/vault/place.ts';
 import type { Vault } from '#runtime/vault/vault.ts';
@@ -30,6 +31,6 @@ export const openCards =
   };
 
 export function openPan(vault: Vault, cardId: string, panSealed: Buffer): Pan {
-  const place = placeOfCard(Buffer.from(cardId.replaceAll('-', ''), 'hex'), 0);
+  const place = placeOfCard(uuidBytes(cardId), 0);
   return new Pan(vault.open('pan', panSealed, place).toString('latin1'));
 }

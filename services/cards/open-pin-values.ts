@@ -1,5 +1,6 @@
 import type { Batch } from '#runtime/batch/batch.ts';
 import type { Database } from '#runtime/database/database.ts';
+import { uuidBytes } from '#runtime/uuid-bytes.ts';
 import { placeOfCard } from '#runtime/vault/place.ts';
 import type { Vault } from '#runtime/vault/vault.ts';
 import type { cardIdRow, PinValue } from './service.ts';
@@ -22,7 +23,7 @@ export const openPinValues =
         from ${rows.table('sent')} join cards.cards using (card_id)
        where cards.pin_sealed is not null or cards.pin_tries_left is not null`;
     return sealed.map(({ line, cardId, format, keyId, triesLeft, pinSealed }) => {
-      const place = placeOfCard(Buffer.from(cardId.replaceAll('-', ''), 'hex'), 0);
+      const place = placeOfCard(uuidBytes(cardId), 0);
       const value = pinSealed && vault.open('pin', pinSealed, place).toString('latin1');
       return { line, format, value, keyId, triesLeft };
     });

@@ -60,7 +60,7 @@ suite('cards for messages', () => {
     const rows = new Batch(cardIdRow);
     for (const [line, id] of [cardId, '11111111-2222-8333-8444-555555555555'].entries()) {
       rows.columns.line.int4(line);
-      rows.columns.cardId.slice(Buffer.from(id.replaceAll('-', ''), 'hex'));
+      rows.columns.cardId.uuid(id);
     }
     const opened = await cards.openCards(rows);
     assert.deepEqual(

@@ -1,4 +1,5 @@
 import type { Database } from '#runtime/database/database.ts';
+import { uuidBytes } from '#runtime/uuid-bytes.ts';
 import type { Vault } from '#runtime/vault/vault.ts';
 import { placeOfCard } from '#runtime/vault/place.ts';
 
@@ -21,7 +22,7 @@ export const resealCards =
            for update skip locked`;
       if (rows.length === 0) return { resealed: 0 };
       const again = (purpose: 'pan' | 'pin', sealed: Buffer, cardId: string) => {
-        const place = placeOfCard(Buffer.from(cardId.replaceAll('-', ''), 'hex'), 0);
+        const place = placeOfCard(uuidBytes(cardId), 0);
         return vault.seal(purpose, vault.open(purpose, sealed, place), place);
       };
       await tx.run`

@@ -1,7 +1,6 @@
 import { int2, int8, uuid } from '#declare/columns.ts';
 import { crashPoint } from '#runtime/crash-point.ts';
 import { Batch } from '#runtime/batch/batch.ts';
-import type { ColumnBuffer } from '#runtime/batch/column-buffer.ts';
 import type { Database, Tx } from '#runtime/database/database.ts';
 import { passImportGate } from '#runtime/database/import-gate.ts';
 import { type HoldAfter, type HoldHere, holdOfEachLine, judgeHoldLine } from './judge-hold-line.ts';
@@ -169,9 +168,9 @@ function changedHolds(rows: Holds, changes: readonly HoldChange[]): Changed {
     if (name !== 'holdId') to[name].take(rows.columns[name], indexes);
   lines.forEach((line, i) => {
     const { holdId, isNamed, after } = ofLine.get(line)!;
-    addId(to.hereId, holdId);
+    to.hereId.uuid(holdId);
     // What nobody knows by the id of a release ahead is from now on known by the one of its line.
-    if (isNamed) addId(to.holdId, holdId);
+    if (isNamed) to.holdId.uuid(holdId);
     else to.holdId.take(rows.columns.holdId, [indexes[i]]);
     to.afterMinor.int8(Number(after.amountMinor));
     to.isOpenAfter.int2(after.isOpen ? 1 : 0);
@@ -180,8 +179,6 @@ function changedHolds(rows: Holds, changes: readonly HoldChange[]): Changed {
   });
   return changed;
 }
-
-const addId = (to: ColumnBuffer, id: string): void => to.slice(Buffer.from(id.replaceAll('-', ''), 'hex'));
 
 /** Brings holds to what is stated now, and the held balances of the accounts they leave and join with them. */
 async function change(tx: Tx, importNumber: number, changed: Changed): Promise<void> {

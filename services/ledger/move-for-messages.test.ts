@@ -397,7 +397,7 @@ test('unknown accounts and those of the other side move nothing', async () => {
   ]);
   rows.columns.accountId.clear();
   rows.columns.accountId.slice(bytesOf('nobody'));
-  rows.columns.accountId.slice(Buffer.from(id.replaceAll('-', ''), 'hex'));
+  rows.columns.accountId.uuid(id);
   assert.deepEqual(
     (await live.moveForMessages(rows)).map(({ verdict, postedMinor }) => [verdict, postedMinor]),
     [

@@ -1,4 +1,5 @@
 import type { Batch } from '#runtime/batch/batch.ts';
+import { uuidArray } from '#runtime/batch/uuid-array.ts';
 import type { Tx } from '#runtime/database/database.ts';
 import type { Account, ClosedBy, Here, Hold, Movement } from './judge-movements.ts';
 import type { movementRow } from './service.ts';
@@ -65,7 +66,7 @@ const lockAccounts = async (
            credit_limit_minor as "creditLimitMinor",
            case when stated_as_of > ${new Date(earliestMs)} then stated_as_of end as "statedAsOf"
       from ledger.accounts
-     where account_id = any(${[...indexOf.keys()]}::uuid[]) and account_type in ('debit', 'prepaid', 'credit')
+     where account_id = any(${uuidArray(indexOf.keys())}::uuid[]) and account_type in ('debit', 'prepaid', 'credit')
      order by account_id
        for update`;
   return locked.map((account) => ({
@@ -106,7 +107,7 @@ const findHolds = (tx: Tx, rows: Movements) => tx.rows<FoundHold>`
    order by sent.line, here.approved_at desc, here.hold_id`;
 
 const findMoved = (tx: Tx, movementIds: readonly string[]) => tx.rows<{ movementId: string }>`
-  select movement_id as "movementId" from ledger.transfers where movement_id = any(${movementIds}::uuid[])`;
+  select movement_id as "movementId" from ledger.transfers where movement_id = any(${uuidArray(movementIds)}::uuid[])`;
 
 const holdHere = ({
   holdId,

@@ -9,35 +9,39 @@ import { settlementAccountId } from './settlement.ts';
 
 type Movements = Batch<typeof movementRow>;
 
+const { accountId, currency } = movementRow;
+
 /** Columns of a hold that go to the table as they came. */
 const namesAsSent = [
   'accountId',
   'cardId',
-  'holdId',
   'currency',
   'approvalCode',
   'rrn',
-  'originalStan',
-  'stan',
   'mcc',
   'merchantName',
-  'movedAt',
   'expiresAt',
 ] as const;
 const asSent = Object.fromEntries(namesAsSent.map((name) => [name, movementRow[name]])) as Pick<
   typeof movementRow,
   (typeof namesAsSent)[number]
 >;
-const { accountId, currency } = movementRow;
 
 const touchedRow = {
   amountMinor: int8,
-  touchedBy: uuid,
-  touchedAt: timestamp,
+  liveMovementId: uuid,
+  liveAt: timestamp,
   closedAt: timestamp.orNull,
   closedBy: text.orNull,
 } as const;
-const placedRow = { ...asSent, ...touchedRow, movementId: uuid } as const;
+const placedRow = {
+  ...asSent,
+  ...touchedRow,
+  holdId: uuid,
+  movementId: uuid.orNull,
+  stan: text.orNull,
+  approvedAt: timestamp,
+} as const;
 const changedRow = { ...touchedRow, holdId: uuid } as const;
 const transferRow = {
   movementId: uuid,
@@ -66,8 +70,8 @@ export class MovementWriter {
     const changed = holds.filter(({ index }) => index === null);
     const replaced = placed.filter(({ isHere }) => isHere);
     if (replaced.length > 0) forget(tx, replaced);
+    if (placed.length > 0) this.#insertHolds(tx, rows, placed);
     const parts: Fragment[] = [];
-    if (placed.length > 0) parts.push(this.#insertHolds(rows, placed));
     if (changed.length > 0) parts.push(this.#changeHolds(rows, changed));
     if (judged.transfers.length > 0) parts.push(this.#insertTransfers(rows, judged.transfers));
     if (judged.accounts.size > 0) parts.push(this.#setBalances(rows, judged.accounts));
@@ -76,26 +80,33 @@ export class MovementWriter {
   }
 
   /** Holds that this call placed, as it leaves them. */
-  #insertHolds(rows: Movements, holds: readonly Hold[]): Fragment {
-    const placed = this.#placed;
-    placed.clear();
+  #insertHolds(tx: Pipeline, rows: Movements, holds: readonly Hold[]): void {
+    this.#placed.clear();
+    const isAhead = ({ closedBy }: Hold) => closedBy === 'ahead';
+    this.#place(
+      rows,
+      holds.filter((hold) => !isAhead(hold)),
+      { isAhead: false },
+    );
+    this.#place(rows, holds.filter(isAhead), { isAhead: true });
+    tx.copy('ledger.holds', this.#placed.columns);
+  }
+
+  /** A release ahead places nothing: it is no movement that a repeat of the hold would be known by. */
+  #place(rows: Movements, holds: readonly Hold[], { isAhead }: { isAhead: boolean }): void {
+    const to = this.#placed.columns;
+    const from = rows.columns;
     const indexes = holds.map(({ index }) => index!);
-    for (const name of namesAsSent) placed.columns[name].take(rows.columns[name], indexes);
-    const movementIds = rows.columns.movementId.array();
+    for (const name of namesAsSent) to[name].take(from[name], indexes);
+    to.approvedAt.take(from.movedAt, indexes);
+    to.stan.take(isAhead ? from.originalStan : from.stan, indexes);
+    const movementIds = from.movementId.array();
     for (const hold of holds) {
-      addTouched(placed.columns, hold, movementIds);
-      addIdAt(placed.columns.movementId, movementIds, hold.index!);
+      addTouched(to, hold, movementIds);
+      to.holdId.uuid(hold.holdId);
+      if (isAhead) to.movementId.null();
+      else addIdAt(to.movementId, movementIds, hold.index!);
     }
-    // A release ahead places nothing: it is no movement that a repeat of the hold would be known by.
-    return sql`
-      insert into ledger.holds
-        (hold_id, account_id, card_id, amount_minor, approved_at, expires_at, currency, merchant_name, mcc,
-         approval_code, stan, rrn, movement_id, live_movement_id, live_at, closed_at, closed_by)
-      select coalesce(hold_id, movement_id), account_id, card_id, amount_minor, moved_at, expires_at, currency,
-             merchant_name, mcc, approval_code, case when closed_by = 'ahead' then original_stan else stan end,
-             rrn, case when closed_by = 'ahead' then null else movement_id end, touched_by, touched_at, closed_at,
-             closed_by
-        from ${placed.table('placed')}`;
   }
 
   #changeHolds(rows: Movements, holds: readonly Hold[]): Fragment {
@@ -104,12 +115,13 @@ export class MovementWriter {
     const movementIds = rows.columns.movementId.array();
     for (const hold of holds) {
       addTouched(changed.columns, hold, movementIds);
-      addId(changed.columns.holdId, hold.holdId);
+      changed.columns.holdId.uuid(hold.holdId);
     }
     // What a file stated is kept beside what is left of it: the file's books are closed by it.
     return sql`
       update ledger.holds here
-         set amount_minor = changed.amount_minor, live_movement_id = touched_by, live_at = touched_at,
+         set amount_minor = changed.amount_minor, live_movement_id = changed.live_movement_id,
+             live_at = changed.live_at,
              closed_at = changed.closed_at, closed_by = changed.closed_by,
              stated_minor = case when stated_by_import is not null
                                  then coalesce(stated_minor, here.amount_minor) end
@@ -143,7 +155,7 @@ export class MovementWriter {
     const to = balances.columns;
     const accountIds = rows.columns.accountId.array();
     for (const account of accounts) {
-      if (account.index === null) addId(to.accountId, account.accountId);
+      if (account.index === null) to.accountId.uuid(account.accountId);
       else addIdAt(to.accountId, accountIds, account.index);
       addMinor(to.postedMinor, account.postedMinor);
       addMinor(to.heldMinor, account.heldMinor);
@@ -174,8 +186,8 @@ function settle(tx: Pipeline, settled: ReadonlyMap<string, bigint>): void {
 
 function addTouched(to: Batch<typeof touchedRow>['columns'], hold: Hold, movementIds: Buffer): void {
   to.amountMinor.int8(Number(hold.amountMinor));
-  addIdAt(to.touchedBy, movementIds, hold.touchedIndex!);
-  to.touchedAt.timestamp(hold.touchedAtMs);
+  addIdAt(to.liveMovementId, movementIds, hold.touchedIndex!);
+  to.liveAt.timestamp(hold.touchedAtMs);
   if (hold.closedBy === null) {
     to.closedAt.null();
     to.closedBy.null();
@@ -194,8 +206,6 @@ function addIdAt(to: ColumnBuffer, ids: Buffer, index: number): void {
   const at = FIRST_ID + index * ID_STRIDE;
   to.slice(ids, at, at + ID_BYTES);
 }
-
-const addId = (to: ColumnBuffer, id: string): void => to.slice(Buffer.from(id.replaceAll('-', ''), 'hex'));
 
 const int8Bytes = Buffer.alloc(8);
 

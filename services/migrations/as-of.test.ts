@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Batch } from '#runtime/batch/batch.ts';
+import { uuidBytes } from '#runtime/uuid-bytes.ts';
 import { serveLedger } from '#services/ledger/main.ts';
 import { type MovementKind, movementRow } from '#services/ledger/service.ts';
 import { assertLedgerLaws } from '#tools/testing/books.ts';
@@ -29,9 +30,7 @@ async function move(cell: TestCell, card: string, { kind, amountMinor, at, cover
   const live = cell.opened.calls.client(serveLedger(cell.opened.connect('ledger', 1)), 'authorisations');
   const [{ cardId, accountId }] = await cell.admin.rows<{ cardId: string; accountId: string }>`
     select card_id as "cardId", account_id as "accountId" from cards.cards where external_card_id = ${card}`;
-  const [cardBytes, accountBytes] = [cardId, accountId].map((id) =>
-    Buffer.from(id.replaceAll('-', ''), 'hex'),
-  );
+  const [cardBytes, accountBytes] = [cardId, accountId].map((id) => uuidBytes(id));
   const ids = cell.vault.idCoder();
   ids.liveHold(cardBytes, 0, Buffer.from(goodHold.rrn), Buffer.from(goodHold.approval_code));
   const rows = new Batch(movementRow);

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { uuidBytes } from '#runtime/uuid-bytes.ts';
 import { placeOfCard } from '#runtime/vault/place.ts';
 import type { OracleState } from '#services/migrations/oracle/state.ts';
 import type { TestCell } from './cell.ts';
@@ -57,7 +58,7 @@ export async function assertStored(cell: TestCell, state: OracleState, prefix: s
       join cardholders.cardholders using (cardholder_id)
      where external_card_id like ${like} order by external_card_id`;
   const panOf = ({ cardId, panSealed }: (typeof cards)[number]) => {
-    const id = Buffer.from(cardId.replaceAll('-', ''), 'hex');
+    const id = uuidBytes(cardId);
     return vault.open('pan', panSealed, placeOfCard(id, 0)).toString();
   };
   assert.deepEqual(

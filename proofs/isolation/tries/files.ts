@@ -6,6 +6,7 @@ import { onlyCode } from '#delivery/cell-process/only-code.ts';
 import { cellFilePath, keksOf } from '#delivery/cells/cell-file.ts';
 import { placeOfPrivateKey } from '#delivery/cells/cell-keys.ts';
 import { gatewayFolder } from '#delivery/supervisor/platform-home.ts';
+import { uuidBytes } from '#runtime/uuid-bytes.ts';
 import { placeOfCard } from '#runtime/vault/place.ts';
 import { KEY_PURPOSES, unwrapKey, Vault, type WrappedKey } from '#runtime/vault/vault.ts';
 import { openDeadLine } from '#services/migrations/queue/chunk-payload.ts';
@@ -95,7 +96,7 @@ const met = (work: () => unknown): Met => {
 };
 
 const SEALED = ['does not open', 'kek_wrong', 'kek_missing', 'data_key_missing'];
-const bytesOf = (id: string): Buffer => Buffer.from(id.replaceAll('-', ''), 'hex');
+const bytesOf = (id: string): Buffer => uuidBytes(id);
 
 interface SealedCard {
   readonly id: string;

@@ -36,7 +36,7 @@ export const setCardControls =
 async function mustBeHere(findCards: Cards['findCards'], cardId: string): Promise<void> {
   const rows: Batch<typeof cardIdRow> = new Rows(cardIdRow);
   rows.columns.line.int4(1);
-  rows.columns.cardId.slice(Buffer.from(cardId.replaceAll('-', ''), 'hex'));
+  rows.columns.cardId.uuid(cardId);
   if ((await findCards(rows)).length > 0) return;
   throw new Refusal('unknown_card', 'No such card is here.', {
     advice: 'Cards are known by the card_id of GET /v1/cards or of a result file.',

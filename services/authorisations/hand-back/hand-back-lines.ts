@@ -9,7 +9,6 @@ import {
 } from '#services/cards/service.ts';
 import type { AccountAt, OpenHold } from '#services/ledger/service.ts';
 import type { CutoverClients } from '../cutover/cutover-cell.ts';
-import { addUuid } from '../store/uuids.ts';
 import { csvLine, instantText } from './csv-line.ts';
 import { PortfolioTrailer } from './portfolio-trailer.ts';
 
@@ -256,7 +255,7 @@ function idsOf(cardIds: readonly string[]): Batch<typeof cardIdRow> {
   const batch = new Batch(cardIdRow);
   cardIds.forEach((cardId, line) => {
     batch.columns.line.int4(line);
-    addUuid(batch.columns.cardId, cardId);
+    batch.columns.cardId.uuid(cardId);
   });
   return batch;
 }
@@ -265,7 +264,7 @@ function cardholderIdsOf(cards: readonly CardOfRange[]): Batch<typeof cardholder
   const batch = new Batch(cardholderIdRow);
   cards.forEach(({ cardholderId }, line) => {
     batch.columns.line.int4(line);
-    addUuid(batch.columns.cardholderId, cardholderId);
+    batch.columns.cardholderId.uuid(cardholderId);
   });
   return batch;
 }

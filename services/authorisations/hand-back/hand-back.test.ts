@@ -13,7 +13,6 @@ import { withCheckDigit } from '#tools/testing/pans.ts';
 import { checkGate } from '../cutover/check-gate.ts';
 import { beat, cutoverOf, PROCESSOR } from '../cutover/test-cutover.ts';
 import { setRange } from '../ranges/set-range.ts';
-import { addUuid, addUuidOrNull } from '../store/uuids.ts';
 import { writeHandBack } from './write-hand-back.ts';
 
 const RANGE = '45091700';
@@ -58,11 +57,11 @@ async function move(
   const rows = new Batch(movementRow);
   const to = rows.columns;
   to.line.int4(1);
-  addUuid(to.movementId, crypto.randomUUID());
+  to.movementId.uuid(crypto.randomUUID());
   to.kind.string(kind);
-  addUuid(to.accountId, card.accountId);
-  addUuid(to.cardId, card.cardId);
-  addUuidOrNull(to.holdId, holdId);
+  to.accountId.uuid(card.accountId);
+  to.cardId.uuid(card.cardId);
+  to.holdId.uuidOrNull(holdId);
   to.amountMinor.int8(amountMinor);
   to.currency.string(card.currency);
   to.force.int2(1);

@@ -3,7 +3,6 @@ import type { Database } from '#runtime/database/database.ts';
 import { panIndexRow } from '#services/cards/service.ts';
 import type { MessagePipeline } from '../pipeline/pipeline.ts';
 import type { Task } from '../pipeline/task.ts';
-import { addUuid } from '../store/uuids.ts';
 import { cardsWaitedFor, type UnfollowedMessage, unfollowedOf } from '../store/waiting.ts';
 import { openPans, type Opener, taskFromRecord } from './from-record.ts';
 
@@ -45,7 +44,7 @@ async function cardsHere({ cards }: Opener, panIndexes: readonly string[]): Prom
   const rows = new Batch(panIndexRow);
   panIndexes.forEach((panIndex, i) => {
     rows.columns.line.int4(i);
-    addUuid(rows.columns.panIndex, panIndex);
+    rows.columns.panIndex.uuid(panIndex);
   });
   const found = await cards.findCardsByPan(rows);
   return new Map(found.map(({ line, cardId }) => [panIndexes[line], cardId]));

@@ -10,7 +10,6 @@ import { placeOfMessage } from '../pipeline/record.ts';
 import { Task } from '../pipeline/task.ts';
 import { fromMessage } from '../request/from-iso8583.ts';
 import { isMalformed } from '../request/request.ts';
-import { addUuid } from '../store/uuids.ts';
 import type { KeptMessage } from '../store/waiting.ts';
 
 export interface Opener {
@@ -38,7 +37,7 @@ async function open({ cards, vault }: Opener, messages: readonly Sealed[]): Prom
   messages.forEach(({ cardId }, i) => {
     if (cardId === null) return;
     rows.columns.line.int4(i);
-    addUuid(rows.columns.cardId, cardId);
+    rows.columns.cardId.uuid(cardId);
   });
   const opened = rows.rows > 0 ? await cards.openCards(rows) : [];
   const pans = new Map(opened.map(({ line, pan }) => [messages[line].key, pan]));

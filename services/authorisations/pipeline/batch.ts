@@ -1,5 +1,4 @@
 import type { Pipeline } from '#runtime/database/database.ts';
-import type { Fragment } from '#runtime/database/sql.ts';
 import type { MovementOutcome } from '#services/ledger/service.ts';
 import { type Usage, NO_USAGE, usageAfter, usageAfterReversal, usageAt } from '../decision/usage.ts';
 import { changeMessages, type Change, type MessageRecord, type MessageRows } from '../store/messages.ts';
@@ -37,6 +36,7 @@ export class BatchWork {
   readonly #changes = new Map<string, Change>();
   readonly #ahead = new Map<string, number>();
   readonly #usage = new Map<string, Usage>();
+  readonly #firstUsed = new Set<string>();
   readonly #undone: { readonly task: Task; readonly line: number }[] = [];
   #outcomes: readonly MovementOutcome[] = [];
 
@@ -148,7 +148,9 @@ export class BatchWork {
     if (asked.before !== null && this.#outcomes[asked.before].heldMinor !== this.#lastOf(asked).heldMinor)
       return;
     const { cardId } = task.card;
-    const usage = usageAt(this.usageOf(cardId) ?? NO_USAGE, this.now);
+    const before = this.usageOf(cardId);
+    if (!before) this.#firstUsed.add(cardId);
+    const usage = usageAt(before ?? NO_USAGE, this.now);
     const { spending } = entry;
     const after =
       spending.kind === 'spend'
@@ -168,13 +170,11 @@ export class BatchWork {
 
   /** Sends everything; the commit travels with it. */
   write(tx: Pipeline, rows: MessageRows, how: 'insert' | 'finish'): void {
-    const parts: Fragment[] = [];
     if (this.#records.length > 0) {
       rows.fill(this.#records);
-      parts.push(rows[how]());
+      rows[how](tx);
     }
-    if (this.#usage.size > 0) parts.push(saveUsage(this.#usage));
-    tx.sendTogether(parts);
+    saveUsage(tx, this.#usage, (cardId) => this.#firstUsed.has(cardId));
     changeMessages(tx, this.#changes);
     rememberReversedAhead(tx, this.#ahead);
   }

@@ -3,7 +3,6 @@ import { Batch } from '#runtime/batch/batch.ts';
 import type { ColumnBuffer } from '#runtime/batch/column-buffer.ts';
 import type { ledger, MovementOutcome } from '#services/ledger/service.ts';
 import { movementRow } from '#services/ledger/service.ts';
-import { addUuid, addUuidOrNull } from '../store/uuids.ts';
 import type { Movement } from './entry.ts';
 import type { Task } from './task.ts';
 
@@ -46,11 +45,11 @@ export class LedgerRows {
     const to = this.#rows.columns;
     const namesHold = !isProbe && movement.kind !== 'inspect' && movement.kind !== 'refund';
     to.line.int4(line);
-    addUuid(to.movementId, movementId);
+    to.movementId.uuid(movementId);
     to.kind.string(movement.kind);
-    addUuid(to.accountId, movement.accountId);
-    addUuid(to.cardId, movement.cardId);
-    addUuidOrNull(to.holdId, movement.holdId);
+    to.accountId.uuid(movement.accountId);
+    to.cardId.uuid(movement.cardId);
+    to.holdId.uuidOrNull(movement.holdId);
     to.amountMinor.int8(movement.amountMinor);
     to.currency.string(movement.currency);
     to.force.int2(movement.force ? 1 : 0);

@@ -1,3 +1,4 @@
+import { uuidBytes } from '#runtime/uuid-bytes.ts';
 import type { BatchCmac } from '#runtime/vault/cmac.ts';
 import { idText } from '#runtime/vault/derived-ids.ts';
 import type { IdCoder } from '#runtime/vault/id-coder.ts';
@@ -124,9 +125,9 @@ export class MessageCodes {
   holdIds(names: readonly (HoldName | null)[]): (string | null)[] {
     for (const name of names)
       if (name) {
-        const cardId = Buffer.from(name.cardId.replaceAll('-', ''), 'hex');
-        const [rrn, approvalCode] = [name.rrn, name.approvalCode].map((text) => Buffer.from(text, 'latin1'));
-        this.#ids.liveHold(cardId, 0, rrn, approvalCode);
+        const cardId = uuidBytes(name.cardId);
+        const rrn = Buffer.from(name.rrn, 'latin1');
+        this.#ids.liveHold(cardId, 0, rrn, Buffer.from(name.approvalCode, 'latin1'));
       }
     if (this.#ids.count === 0) return names.map(() => null);
     const ids = this.#ids.ids();

@@ -11,7 +11,7 @@ import { findReversedAhead } from '../store/reversed-ahead.ts';
 import { readUsage } from '../store/usage.ts';
 import { databaseNow } from '../store/database-now.ts';
 import { untoldCards } from '../store/waiting.ts';
-import { addUuid, uuidArray } from '../store/uuids.ts';
+import { uuidArray } from '#runtime/batch/uuid-array.ts';
 import type { About, Task } from './task.ts';
 
 /** What a batch of messages is decided from, as it stands under the locks of its ranges and cards. */
@@ -100,7 +100,7 @@ export class CardFinder {
       task.card = null;
       if (!task.range) return;
       line.int4(i);
-      addUuid(panIndex, task.codes.panIndex);
+      panIndex.uuid(task.codes.panIndex);
     });
     if (this.#rows.rows === 0) return;
     for (const {

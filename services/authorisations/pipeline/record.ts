@@ -1,3 +1,4 @@
+import { uuidBytes } from '#runtime/uuid-bytes.ts';
 import type { Vault } from '#runtime/vault/vault.ts';
 import type { DecidedBy, MessageRecord, State } from '../store/messages.ts';
 import type { BatchWork } from './batch.ts';
@@ -69,7 +70,7 @@ export function recordOf(
 }
 
 /** Where the sealed number of a card that is not here belongs: its message. */
-export const placeOfMessage = (key: string): Buffer => Buffer.from(key.replaceAll('-', ''), 'hex');
+export const placeOfMessage = (key: string): Buffer => uuidBytes(key);
 
 const sealPan = ({ request, codes }: Task, vault: Vault): Buffer =>
   vault.seal('pan', Buffer.from(request.pan.reveal(), 'latin1'), placeOfMessage(codes.key));

@@ -1,10 +1,8 @@
-import { bytes, int2, int8, text, timestamp, uuid } from '#declare/columns.ts';
+import { bool, bytes, int8, text, timestamp, uuid } from '#declare/columns.ts';
 import { Batch } from '#runtime/batch/batch.ts';
 import type { ColumnBuffer } from '#runtime/batch/column-buffer.ts';
 import type { Pipeline, Tx } from '#runtime/database/database.ts';
-import { type Fragment, sql } from '#runtime/database/sql.ts';
 import type { RequestKind } from '../request/kinds.ts';
-import { addUuid, addUuidOrNull } from './uuids.ts';
 
 /**
  * States of a message:
@@ -78,7 +76,7 @@ const messageRow = {
   ownReason: text.orNull,
   draftCode: text.orNull,
   panMasked: text,
-  answerHasPan: int2,
+  answerHasPan: bool,
   request: bytes,
   answer: bytes.orNull,
   panSealed: bytes.orNull,
@@ -92,13 +90,13 @@ export class MessageRows {
     this.#rows.clear();
     const to = this.#rows.columns;
     for (const record of records) {
-      addUuid(to.messageKey, record.key);
-      addUuid(to.contentCode, record.content);
-      addUuid(to.panIndex, record.panIndex);
-      addUuidOrNull(to.originalKey, record.originalKey);
-      addUuidOrNull(to.cardId, record.cardId);
-      addUuidOrNull(to.accountId, record.accountId);
-      addUuidOrNull(to.holdId, record.holdId);
+      to.messageKey.uuid(record.key);
+      to.contentCode.uuid(record.content);
+      to.panIndex.uuid(record.panIndex);
+      to.originalKey.uuidOrNull(record.originalKey);
+      to.cardId.uuidOrNull(record.cardId);
+      to.accountId.uuidOrNull(record.accountId);
+      to.holdId.uuidOrNull(record.holdId);
       to.receivedAt.timestamp(record.receivedMs);
       to.movedAt.timestamp(record.movedMs);
       addTime(to.answeredAt, record.answeredMs);
@@ -117,7 +115,7 @@ export class MessageRows {
       addText(to.ownReason, record.ownReason);
       addText(to.draftCode, record.draftCode);
       to.panMasked.string(record.panMasked);
-      to.answerHasPan.int2(record.answerHasPan ? 1 : 0);
+      to.answerHasPan.bool(record.answerHasPan);
       to.request.slice(record.request);
       addBytes(to.answer, record.answer);
       addBytes(to.panSealed, record.panSealed);
@@ -125,17 +123,26 @@ export class MessageRows {
   }
 
   /** Fails on a message that is there already: its card was locked, so it was looked for and not found. */
-  insert(): Fragment {
-    return this.#insertion();
+  insert(tx: Pipeline): void {
+    tx.copy('authorisations.messages', this.#rows.columns);
   }
 
   /**
    * Records what became of relayed messages. Nearly all are there as `relaying`; those whose asking could not be
    * recorded come in as new rows. One that another process has finished meanwhile stays as it is.
    */
-  finish(): Fragment {
-    return sql`
-      ${this.#insertion()}
+  finish(tx: Pipeline): void {
+    tx.send`
+      insert into authorisations.messages
+        (message_key, content_code, received_at, moved_at, answered_at, advice_due_at, card_id, account_id,
+         hold_id, original_key, pan_index, amount_minor, left_minor, kind, prefix, state, decided_by, currency,
+         response_code, approval_code, own_code, own_reason, draft_code, pan_masked, answer_has_pan, request,
+         answer, pan_sealed)
+      select message_key, content_code, received_at, moved_at, answered_at, advice_due_at, card_id, account_id,
+             hold_id, original_key, pan_index, amount_minor, left_minor, kind, prefix, state, decided_by,
+             currency, response_code, approval_code, own_code, own_reason, draft_code, pan_masked,
+             answer_has_pan, request, answer, pan_sealed
+        from ${this.#rows.table('sent')}
           on conflict (message_key) do update
          set state = excluded.state, decided_by = excluded.decided_by, card_id = excluded.card_id,
              account_id = excluded.account_id, hold_id = excluded.hold_id, left_minor = excluded.left_minor,
@@ -145,20 +152,6 @@ export class MessageRows {
              answer = excluded.answer, answer_has_pan = excluded.answer_has_pan,
              pan_sealed = excluded.pan_sealed
        where messages.state in ('relaying', 'unfollowed')`;
-  }
-
-  #insertion(): Fragment {
-    return sql`
-      insert into authorisations.messages
-        (message_key, content_code, received_at, moved_at, answered_at, advice_due_at, card_id, account_id,
-         hold_id, original_key, pan_index, amount_minor, left_minor, kind, prefix, state, decided_by, currency,
-         response_code, approval_code, own_code, own_reason, draft_code, pan_masked, answer_has_pan, request,
-         answer, pan_sealed)
-      select message_key, content_code, received_at, moved_at, answered_at, advice_due_at, card_id, account_id,
-             hold_id, original_key, pan_index, amount_minor, left_minor, kind, prefix, state, decided_by,
-             currency, response_code, approval_code, own_code, own_reason, draft_code, pan_masked,
-             answer_has_pan = 1, request, answer, pan_sealed
-        from ${this.#rows.table('sent')}`;
   }
 }
 

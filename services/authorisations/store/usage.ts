@@ -1,9 +1,7 @@
 import { int4, int8, uuid } from '#declare/columns.ts';
 import { Batch } from '#runtime/batch/batch.ts';
-import type { Tx } from '#runtime/database/database.ts';
-import { type Fragment, sql } from '#runtime/database/sql.ts';
+import type { Pipeline, Tx } from '#runtime/database/database.ts';
 import type { Usage } from '../decision/usage.ts';
-import { addUuid } from './uuids.ts';
 
 const usageRow = {
   cardId: uuid,
@@ -24,14 +22,24 @@ export async function readUsage(tx: Tx, cardIds: Buffer): Promise<Map<string, Us
   return new Map(found.map(({ cardId, ...usage }) => [cardId, usage]));
 }
 
-/** Used again and again: what it holds is copied when the statement is sent, so that has to be at once. */
-const rows = new Batch(usageRow);
+/** Used again and again: what they hold is copied when a statement is sent, so that has to be at once. */
+const used = new Batch(usageRow);
+const firstUsed = new Batch(usageRow);
 
-export function saveUsage(changed: ReadonlyMap<string, Usage>): Fragment {
-  rows.clear();
-  const to = rows.columns;
+/**
+ * `isNew` tells whether a card was never used, as read under its lock; the others are there, and are updated, which
+ * costs less than asking PostgreSQL which is which.
+ */
+export function saveUsage(
+  tx: Pipeline,
+  changed: ReadonlyMap<string, Usage>,
+  isNew: (cardId: string) => boolean,
+): void {
+  used.clear();
+  firstUsed.clear();
   for (const [cardId, usage] of changed) {
-    addUuid(to.cardId, cardId);
+    const to = (isNew(cardId) ? firstUsed : used).columns;
+    to.cardId.uuid(cardId);
     to.day.int4(usage.day);
     to.dayCount.int4(usage.dayCount);
     to.dayMinor.int8(usage.dayMinor);
@@ -39,10 +47,12 @@ export function saveUsage(changed: ReadonlyMap<string, Usage>): Fragment {
     to.monthCount.int4(usage.monthCount);
     to.monthMinor.int8(usage.monthMinor);
   }
-  return sql`
-    insert into authorisations.usage (card_id, day, day_count, day_minor, month, month_count, month_minor)
-    select card_id, day, day_count, day_minor, month, month_count, month_minor from ${rows.table('sent')}
-        on conflict (card_id) do update
-       set day = excluded.day, day_count = excluded.day_count, day_minor = excluded.day_minor,
-           month = excluded.month, month_count = excluded.month_count, month_minor = excluded.month_minor`;
+  if (firstUsed.rows > 0) tx.copy('authorisations.usage', firstUsed.columns);
+  if (used.rows > 0)
+    tx.send`
+      update authorisations.usage here
+         set day = sent.day, day_count = sent.day_count, day_minor = sent.day_minor,
+             month = sent.month, month_count = sent.month_count, month_minor = sent.month_minor
+        from ${used.table('sent')}
+       where here.card_id = sent.card_id`;
 }

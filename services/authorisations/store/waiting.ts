@@ -1,7 +1,7 @@
 import type { Tx } from '#runtime/database/database.ts';
 import { type Fragment, sql } from '#runtime/database/sql.ts';
 import type { RequestKind } from '../request/kinds.ts';
-import { uuidArray } from './uuids.ts';
+import { uuidArray } from '#runtime/batch/uuid-array.ts';
 
 /** Ages go by the database's clock: a process whose own is ahead would give up what others have in hand. */
 const agoMs = (ms: number): Fragment => sql`now() - make_interval(secs => ${ms / 1000}::float8)`;

@@ -1,4 +1,5 @@
 import { crashPoint } from '#runtime/crash-point.ts';
+import { uuidBytes } from '#runtime/uuid-bytes.ts';
 import { idText } from '#runtime/vault/derived-ids.ts';
 import { int } from '../portfolio/read-fields.ts';
 import { O } from '../portfolio/records.ts';
@@ -61,7 +62,7 @@ export class LinkImport {
     this.#batches.fillCardIds(lines, rows);
     const rowOf = new Map(rows.map((i) => [lines.numbers[i], i]));
     for (const { line, accountId } of await this.#context.clients.cards.findCards(this.#batches.cardIds))
-      accountIds.set(rowOf.get(line)!, Buffer.from(accountId.replaceAll('-', ''), 'hex'));
+      accountIds.set(rowOf.get(line)!, uuidBytes(accountId));
     const unknown = rows.filter((i) => !accountIds.has(i));
     if (unknown.length === 0) return accountIds;
     const cardIds = unknown.map((i) => lines.fieldsOf(i).text(O.external_card_id));
