@@ -88,7 +88,7 @@ interface AuthorisationFlags {
   cards: number;
   runs: number;
   seconds: number;
-  inFlight: number;
+  inFlight?: number;
   openRate: number;
   baseRate: number;
   migratedCards: number;
@@ -103,9 +103,8 @@ function authorisationsCommand(): Command {
     .option('--seconds <n>', 'how long each stretch lasts', wholeNumber(1, 3600), 8)
     .option(
       '--in-flight <n>',
-      'messages under way at once when the most is looked for',
+      'messages under way at once when the most is looked for (default: the best of 256 to 2,048)',
       wholeNumber(1, 100_000),
-      256,
     )
     .option('--open-rate <n>', 'messages a second of the steady stretch', wholeNumber(1, 100_000), 5000)
     .option(
@@ -140,7 +139,14 @@ same machine and its processor time is shown too.`,
       cleanUpOnSignals(() => workspace.close());
       let result;
       try {
-        result = await benchAuthorisations({ ...flags, connections: [4, 8, 16, 32] }, workspace);
+        result = await benchAuthorisations(
+          {
+            ...flags,
+            inFlight: flags.inFlight === undefined ? [256, 512, 1024, 2048] : [flags.inFlight],
+            connections: [4, 8, 16, 32],
+          },
+          workspace,
+        );
       } finally {
         await workspace.close();
       }

@@ -28,8 +28,8 @@ export interface AuthorisationsBenchOptions {
   readonly runs: number;
   /** How long each stretch lasts. */
   readonly seconds: number;
-  /** Messages under way at once when the most is looked for. */
-  readonly inFlight: number;
+  /** Messages under way at once when the most is looked for: those that are tried. */
+  readonly inFlight: readonly number[];
   /** Messages a second of the open loop. */
   readonly openRate: number;
   /** Base rate, which is then multiplied by five in one step. */
@@ -68,6 +68,8 @@ export interface AuthorisationsBench {
   readonly machine: Machine;
   readonly database: DatabaseFacts;
   readonly sync: SyncLatency;
+  /** The best of those that were tried. */
+  readonly inFlight: number;
   readonly connections: Readonly<Record<OneByOneSetting['how'], number>>;
   /** As many as go through with so many under way at once. */
   readonly lanes: readonly AuthorisationsLane[];
@@ -88,8 +90,9 @@ export interface AuthorisationsBench {
 const LOAD = new URL('load.ts', import.meta.url);
 const CONNECTIONS = 8;
 const HOT_CARDS = 10;
-const WARM_UP_SECONDS = 3;
-const TRIAL_SECONDS = 3;
+/** A process serves for months, and its code is only compiled as far as it will be after some 50,000 messages. */
+const WARM_UP_SECONDS = 8;
+const TRIAL = { seconds: 3, warmUpSeconds: 3 };
 
 export async function benchAuthorisations(
   options: AuthorisationsBenchOptions,
@@ -103,6 +106,7 @@ export async function benchAuthorisations(
   say(`migrating ${count(options.cards)} cards into a cell ...`);
   const cell = await prepareCell(workspace, options.cards);
   const bench = new Bench(workspace, cell, options);
+  const inFlight = await bench.calibrateInFlight();
   const connections = {
     transaction: await bench.calibrate('transaction'),
     statement: await bench.calibrate('statement'),
@@ -134,6 +138,7 @@ export async function benchAuthorisations(
     benchmark: 'authorisations' as const,
     options,
     ...facts,
+    inFlight,
     connections,
     lanes: [...lanes].map(([name, runs]) => ({ name, runs })),
     ratios: Object.fromEntries(
@@ -151,38 +156,67 @@ export async function benchAuthorisations(
 
 type Pace = Pick<Stretch, 'name' | 'pace'>;
 
+interface Sending {
+  readonly mix?: Mix;
+  readonly seconds?: number;
+  readonly warmUpSeconds?: number;
+}
+
 /** Serves, sends and measures, one thing after the other in one cell. */
 class Bench {
   readonly #workspace: Workspace;
   readonly #cell: PreparedCell;
   readonly #options: AuthorisationsBenchOptions;
+  #inFlight: number;
   #seed = 1;
 
   constructor(workspace: Workspace, cell: PreparedCell, options: AuthorisationsBenchOptions) {
     this.#workspace = workspace;
     this.#cell = cell;
     this.#options = options;
+    this.#inFlight = options.inFlight[0];
+  }
+
+  /** With how many messages under way at once relevo answers the most; all ways are then measured with as many. */
+  async calibrateInFlight(): Promise<number> {
+    const { inFlight } = this.#options;
+    this.#inFlight = await this.#best(inFlight, (each) => {
+      this.#inFlight = each;
+      return this.#relevo;
+    });
+    say(`  messages under way at once: best of ${inFlight.join(', ')} is ${this.#inFlight}`);
+    return this.#inFlight;
   }
 
   /** The number of connections with which one-by-one answers the most. */
   async calibrate(how: OneByOneSetting['how']): Promise<number> {
     const { connections } = this.#options;
-    if (connections.length === 1) return connections[0];
-    let best = { connections: 0, perSecond: 0 };
-    for (const each of connections) {
-      const [{ perSecond }] = await this.#serving(this.#oneByOne(how, each), [this.#closed()], {
-        seconds: Math.min(TRIAL_SECONDS, this.#options.seconds),
+    const best = await this.#best(connections, (each) => this.#oneByOne(how, each));
+    say(`  one ${how} each: best of ${connections.join(', ')} connections is ${best}`);
+    return best;
+  }
+
+  /** The setting with which the most goes through. */
+  async #best(
+    settings: readonly number[],
+    servedWith: (each: number) => () => Promise<Serving>,
+  ): Promise<number> {
+    if (settings.length === 1) return settings[0];
+    let best = { setting: settings[0], perSecond: 0 };
+    for (const setting of settings) {
+      const [{ perSecond }] = await this.#serving(servedWith(setting), [this.#closed()], {
+        ...TRIAL,
+        seconds: Math.min(TRIAL.seconds, this.#options.seconds),
       });
-      if (perSecond > best.perSecond) best = { connections: each, perSecond };
+      if (perSecond > best.perSecond) best = { setting, perSecond };
     }
-    say(`  one ${how} each: best of ${connections.join(', ')} connections is ${best.connections}`);
-    return best.connections;
+    return best.setting;
   }
 
   async closedLoops(
     connections: Readonly<Record<OneByOneSetting['how'], number>>,
   ): Promise<[LaneName, Answered][]> {
-    const relevo = () => serveRelevo(this.#workspace, this.#name);
+    const relevo = this.#relevo;
     const transaction = this.#oneByOne('transaction', connections.transaction);
     const statement = this.#oneByOne('statement', connections.statement);
     const hot = { ...AUTHORISATIONS, hot: 1 };
@@ -207,7 +241,7 @@ class Bench {
   }
 
   withRelevo(paces: readonly Pace[]): Promise<Answered[]> {
-    return this.#serving(() => serveRelevo(this.#workspace, this.#name), paces);
+    return this.#serving(this.#relevo, paces);
   }
 
   /** The same rate alone, and while a portfolio moves into the same cell. */
@@ -233,18 +267,22 @@ class Bench {
     return cellText(this.#cell.name);
   }
 
+  get #relevo(): () => Promise<Serving> {
+    return () => serveRelevo(this.#workspace, this.#name);
+  }
+
   #oneByOne(how: OneByOneSetting['how'], connections: number): () => Promise<Serving> {
     return () => serveOneByOne(this.#workspace, this.#name, { how, connections });
   }
 
   #closed(): Pace {
-    return { name: 'closed', pace: { inFlight: this.#options.inFlight } };
+    return { name: 'closed', pace: { inFlight: this.#inFlight } };
   }
 
   async #serving(
     serve: () => Promise<Serving>,
     paces: readonly Pace[],
-    how: { mix?: Mix; seconds?: number } = {},
+    how: Sending = {},
   ): Promise<Answered[]> {
     await this.#workspace.probe.settle();
     const serving = await serve();
@@ -258,7 +296,7 @@ class Bench {
   async #send(
     { port, pid }: Serving,
     paces: readonly Pace[],
-    { mix = AUTHORISATIONS, seconds = this.#options.seconds }: { mix?: Mix; seconds?: number } = {},
+    { mix = AUTHORISATIONS, seconds = this.#options.seconds, warmUpSeconds = WARM_UP_SECONDS }: Sending = {},
   ): Promise<Answered[]> {
     const options: LoadOptions = {
       port,
@@ -267,7 +305,7 @@ class Bench {
       seed: this.#seed++,
       connections: CONNECTIONS,
       hotCards: HOT_CARDS,
-      warmUp: { name: 'warm-up', pace: paces[0].pace, seconds: WARM_UP_SECONDS },
+      warmUp: { name: 'warm-up', pace: paces[0].pace, seconds: warmUpSeconds },
       stretches: paces.map((pace) => ({ ...pace, seconds })),
     };
     // The meter of the answering side runs from stretch to stretch, as that of the network does.

@@ -6,7 +6,7 @@ import type { Answered, AuthorisationsBench, AuthorisationsLane } from './author
 
 /** The result as a person reads it. */
 export function showAuthorisations(bench: AuthorisationsBench): string {
-  const { options, connections } = bench;
+  const { options, connections, inFlight } = bench;
   return [
     showMachine(bench),
     '',
@@ -14,11 +14,14 @@ export function showAuthorisations(bench: AuthorisationsBench): string {
       `${options.runs} run(s), with the range`,
     '',
     pc.bold(
-      `The most, with ${options.inFlight} messages under way at once (the network runs on the same cores)`,
+      `The most, with ${count(inFlight)} messages under way at once (the network runs on the same cores)`,
     ),
     lanesTable(bench.lanes),
     '',
     ...ratioLines(bench),
+    ...(options.inFlight.length > 1
+      ? [pc.dim(`  Messages under way at once: the best of ${options.inFlight.join(', ')}.`)]
+      : []),
     pc.dim(
       `  Connections of their own, the best of ${options.connections.join(', ')}: one transaction each ` +
         `${connections.transaction}, one statement each ${connections.statement}.`,
