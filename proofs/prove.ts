@@ -50,6 +50,8 @@ export async function prove(proof: Proof, options: Options, json: boolean): Prom
   if (told !== undefined) process.stdout.write(`The proof could not be carried out:\n${told}\n\n`);
   const verdict = held ? pc.green('HELD') : pc.red(told === undefined ? 'BROKEN' : 'NOT CARRIED OUT');
   process.stdout.write(`${verdict}  ${proof.promise}  (${report.seconds.toFixed(0)} s)\n`);
+  for (const { what, found } of report.broken)
+    process.stdout.write(`${pc.red('broken')}  ${what}: ${found.split('\n')[0]}\n`);
   if (!held) process.stdout.write(`Seed ${options['seed'] ?? 1}. The same again: ${again}\n`);
   return held ? 0 : 1;
 }

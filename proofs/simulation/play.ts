@@ -34,7 +34,7 @@ import {
 } from './portfolio.ts';
 import type { Said, Sent } from './purchase.ts';
 import { postedByPurchase, recordOf, recordsOf } from './records.ts';
-import { SimulatedProcess } from './simulated-process.ts';
+import { type ProcessPlan, SimulatedProcess } from './simulated-process.ts';
 import { type Sending, Traffic } from './traffic.ts';
 
 export interface Plan {
@@ -225,11 +225,10 @@ export class Simulation {
     const dies = !this.#isEnding && this.#faults.between(1, 100) <= 60;
     const crashAt = dies ? `${this.#faults.pick(POINTS)}#${this.#faults.between(3, 60)}` : null;
     const { lab, text } = this.#cell;
-    const started = await SimulatedProcess.start({
+    const started = await this.#started({
       home: lab.home,
       cell: text,
       environment: lab.environment,
-      nowMs: this.#processMs,
       crashAt,
     });
     this.#processes[slot] = started;
@@ -249,6 +248,18 @@ export class Simulation {
       this.#starting.add(next);
       void next.finally(() => this.#starting.delete(next));
     });
+  }
+
+  /** One whose connections are cut before it serves ends, and is started again: a supervisor would do the same. */
+  async #started(plan: Omit<ProcessPlan, 'nowMs'>): Promise<SimulatedProcess> {
+    for (;;) {
+      const { cuts } = this.tally;
+      try {
+        return await SimulatedProcess.start({ ...plan, nowMs: this.#processMs });
+      } catch (error) {
+        if (this.tally.cuts === cuts) throw error;
+      }
+    }
   }
 
   async #step(step: number): Promise<void> {
