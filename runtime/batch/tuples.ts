@@ -39,14 +39,17 @@ const SHORT = 256;
  * too much, the next field covers.
  * Format: PostgreSQL manual, "COPY", binary format.
  */
-export function tuplesOf(columns: readonly TupleColumn[]): Buffer {
+export function tuplesOf(
+  columns: readonly TupleColumn[],
+  allocate: (bytes: number) => Buffer = Buffer.allocUnsafeSlow,
+): Buffer {
   const rows = rowsOf(columns);
   const sources = columns.map((column) => (column instanceof Same ? column.field : column.fields()));
   const views = sources.map(({ buffer, byteOffset, length }) => new DataView(buffer, byteOffset, length));
   /** How far a column goes on from row to row: by its field, or not at all. */
   const goesOn = Uint8Array.from(columns, (column) => (column instanceof Same ? 0 : 1));
   const room = sources.reduce((sum, { length }, i) => sum + length * (goesOn[i] ? 1 : rows), 2 * rows);
-  const bytes = Buffer.allocUnsafeSlow(COPY_HEADER.length + room + COPY_END.length + FIELD_SLACK);
+  const bytes = allocate(COPY_HEADER.length + room + COPY_END.length + FIELD_SLACK);
   const out = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   let to = COPY_HEADER.copy(bytes);
   const at = new Uint32Array(columns.length);

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { snakeCase } from '#runtime/batch/batch.ts';
+import { SpareBuffers } from '#runtime/batch/spare-buffers.ts';
 import { type TupleColumn, tuplesOf } from '#runtime/batch/tuples.ts';
 
 /** What a statement writes to. The types of `pg` do not tell of it. */
@@ -47,6 +48,9 @@ class CopyRows extends pg.Query {
   handleCopyInResponse(): void {}
 }
 
+/** Each copy is held until PostgreSQL has answered it, which is when it has read all of it. */
+const rooms = new SpareBuffers({ kept: 8, bytesMax: 2 * 1024 * 1024 });
+
 /** Answers how many rows a table has taken, which are all or none. */
 export function copyRows(
   client: pg.ClientBase,
@@ -54,10 +58,18 @@ export function copyRows(
   columns: Readonly<Record<string, TupleColumn>>,
 ): Promise<number> {
   // Half a row throws here, before anything of it is on its way.
-  const tuples = tuplesOf(Object.values(columns));
+  let room: Buffer | undefined;
+  const tuples = tuplesOf(Object.values(columns), (bytes) => (room = rooms.take(bytes)));
   const names = Object.keys(columns).map((name) => `"${snakeCase(name)}"`);
   const statement = `copy ${table} (${names.join(', ')}) from stdin (format binary)`;
   return new Promise((resolve, reject) =>
-    client.query(new CopyRows(statement, tuples, (error, rows) => (error ? reject(error) : resolve(rows)))),
+    client.query(
+      new CopyRows(statement, tuples, (error, rows) => {
+        // What a lost connection has not sent yet may still lie in it.
+        if (error) return reject(error);
+        rooms.giveBack(room!);
+        resolve(rows);
+      }),
+    ),
   );
 }
