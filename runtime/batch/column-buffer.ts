@@ -176,6 +176,12 @@ export class ColumnBuffer {
     }
   }
 
+  /** Appends the `i`th value of another uuid column without nulls. */
+  takeUuid(from: ColumnBuffer, i: number): void {
+    const at = HEADER_BYTES + i * (4 + UUID_BYTES) + 4;
+    this.slice(from.#bytes, at, at + UUID_BYTES);
+  }
+
   /** Whether all values of a text or bytes column are this one. */
   holdsOnly(value: string): boolean {
     const wanted = Buffer.alloc(4 + Buffer.byteLength(value));

@@ -100,19 +100,19 @@ export class MovementWriter {
     for (const name of namesAsSent) to[name].take(from[name], indexes);
     to.approvedAt.take(from.movedAt, indexes);
     to.stan.take(isAhead ? from.originalStan : from.stan, indexes);
-    const movementIds = from.movementId.array();
+    const movementIds = from.movementId;
     for (const hold of holds) {
       addTouched(to, hold, movementIds);
       to.holdId.uuid(hold.holdId);
       if (isAhead) to.movementId.null();
-      else addIdAt(to.movementId, movementIds, hold.index!);
+      else to.movementId.takeUuid(movementIds, hold.index!);
     }
   }
 
   #changeHolds(rows: Movements, holds: readonly Hold[]): Fragment {
     const changed = this.#changed;
     changed.clear();
-    const movementIds = rows.columns.movementId.array();
+    const movementIds = rows.columns.movementId;
     for (const hold of holds) {
       addTouched(changed.columns, hold, movementIds);
       changed.columns.holdId.uuid(hold.holdId);
@@ -153,10 +153,10 @@ export class MovementWriter {
     const balances = this.#balances;
     balances.clear();
     const to = balances.columns;
-    const accountIds = rows.columns.accountId.array();
+    const accountIds = rows.columns.accountId;
     for (const account of accounts) {
       if (account.index === null) to.accountId.uuid(account.accountId);
-      else addIdAt(to.accountId, accountIds, account.index);
+      else to.accountId.takeUuid(accountIds, account.index);
       addMinor(to.postedMinor, account.postedMinor);
       addMinor(to.heldMinor, account.heldMinor);
     }
@@ -184,9 +184,9 @@ function settle(tx: Pipeline, settled: ReadonlyMap<string, bigint>): void {
         on conflict (account_id) do update set posted_minor = accounts.posted_minor + excluded.posted_minor`;
 }
 
-function addTouched(to: Batch<typeof touchedRow>['columns'], hold: Hold, movementIds: Buffer): void {
+function addTouched(to: Batch<typeof touchedRow>['columns'], hold: Hold, movementIds: ColumnBuffer): void {
   to.amountMinor.int8(Number(hold.amountMinor));
-  addIdAt(to.liveMovementId, movementIds, hold.touchedIndex!);
+  to.liveMovementId.takeUuid(movementIds, hold.touchedIndex!);
   to.liveAt.timestamp(hold.touchedAtMs);
   if (hold.closedBy === null) {
     to.closedAt.null();
@@ -195,16 +195,6 @@ function addTouched(to: Batch<typeof touchedRow>['columns'], hold: Hold, movemen
     to.closedAt.timestamp(hold.closedAtMs!);
     to.closedBy.string(hold.closedBy);
   }
-}
-
-const ID_BYTES = 16;
-const FIRST_ID = 24; // behind the array's header and the first length
-const ID_STRIDE = 4 + ID_BYTES;
-
-/** Copies the id at `index` of a column without nulls, given as its array. */
-function addIdAt(to: ColumnBuffer, ids: Buffer, index: number): void {
-  const at = FIRST_ID + index * ID_STRIDE;
-  to.slice(ids, at, at + ID_BYTES);
 }
 
 const int8Bytes = Buffer.alloc(8);

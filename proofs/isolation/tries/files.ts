@@ -96,7 +96,6 @@ const met = (work: () => unknown): Met => {
 };
 
 const SEALED = ['does not open', 'kek_wrong', 'kek_missing', 'data_key_missing'];
-const bytesOf = (id: string): Buffer => uuidBytes(id);
 
 interface SealedCard {
   readonly id: string;
@@ -143,13 +142,13 @@ async function trySealed(
     attempts.tried(
       kind,
       `a card number ${what}`,
-      met(() => here.vault.open('pan', pan, bytesOf(id))),
+      met(() => here.vault.open('pan', pan, uuidBytes(id))),
       SEALED,
     );
     attempts.allowed(
       kind,
       `a card number of ${there.text} with its own keys`,
-      'got' in met(() => there.vault.open('pan', pan, placeOfCard(bytesOf(id), 0))),
+      'got' in met(() => there.vault.open('pan', pan, placeOfCard(uuidBytes(id), 0))),
       '',
     );
   }
@@ -182,13 +181,13 @@ async function tryMovedValues(stage: Stage, cell: SealedCell, attempts: Attempts
     attempts.tried(
       kind,
       `a card number laid into another card of ${cell.text}`,
-      met(() => cell.vault.open('pan', pan, bytesOf(other.id))),
+      met(() => cell.vault.open('pan', pan, uuidBytes(other.id))),
       SEALED,
     );
     attempts.tried(
       kind,
       `a card number read as a PIN value in ${cell.text}`,
-      met(() => cell.vault.open('pin', pan, bytesOf(cards[at].id))),
+      met(() => cell.vault.open('pin', pan, uuidBytes(cards[at].id))),
       SEALED,
     );
   }

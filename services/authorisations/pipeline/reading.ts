@@ -1,6 +1,7 @@
 import type { Client } from '#declare/service.ts';
 import { Batch } from '#runtime/batch/batch.ts';
 import { ColumnBuffer } from '#runtime/batch/column-buffer.ts';
+import { uuidArray } from '#runtime/batch/uuid-array.ts';
 import type { Pipeline } from '#runtime/database/database.ts';
 import { type cards, panIndexRow } from '#services/cards/service.ts';
 import type { CardStatus, CardView } from '../decision/card-view.ts';
@@ -11,7 +12,6 @@ import { findReversedAhead } from '../store/reversed-ahead.ts';
 import { readUsage } from '../store/usage.ts';
 import { databaseNow } from '../store/database-now.ts';
 import { untoldCards } from '../store/waiting.ts';
-import { uuidArray } from '#runtime/batch/uuid-array.ts';
 import type { About, Task } from './task.ts';
 
 /** What a batch of messages is decided from, as it stands under the locks of its ranges and cards. */
