@@ -1,16 +1,10 @@
-import { createHash } from 'node:crypto';
 import pg from 'pg';
 import type { TupleColumn } from '#runtime/batch/tuples.ts';
 import type { Backends } from './backends.ts';
 import { copyRows } from './copy-rows.ts';
 import { type Fragment, type Parameter, sql, together } from './sql.ts';
-
-/** Amounts are int8 and must stay exact; dates are plain days and must not drift with a time zone. */
-const types = new pg.TypeOverrides();
-types.setTypeParser(pg.types.builtins.INT8, (value) => BigInt(value));
-types.setTypeParser(pg.types.builtins.DATE, (value) => value);
-
-type Row = Record<string, unknown>;
+import { type Ask, ask, type Outcome, type Row, type Statement, Turn } from './turn.ts';
+import { wireValue } from './wire-messages.ts';
 
 /** What a statement runs on: a pool, or the transaction that `transaction` hands out. */
 export interface Tx {
@@ -50,89 +44,71 @@ export interface Database extends Tx {
   close(): Promise<void>;
 }
 
-interface Queryable {
-  query(config: string | pg.QueryConfig): Promise<pg.QueryResult>;
-}
-
-const statementNames = new Map<string, string>();
-
-/** Every statement is prepared under a name drawn from its text, so that a bulk statement is planned once. */
-function nameOf(text: string): string {
-  let name = statementNames.get(text);
-  if (!name) {
-    name = createHash('sha256').update(text).digest('base64url').slice(0, 24);
-    statementNames.set(text, name);
-  }
-  return name;
-}
-
-async function query(on: Queryable, fragment: Fragment): Promise<pg.QueryResult> {
+function statementOf(fragment: Fragment): Statement {
   const { text, values } = fragment.statement();
-  return on.query({ name: nameOf(text), text, values, types });
+  return { text, values: values.map(wireValue) };
 }
 
-const txOn = (on: Queryable): Tx => ({
+/** A failure is told where the statement was asked, and not where its answer came in. */
+async function run(ask: Ask, fragment: Fragment): Promise<Outcome> {
+  try {
+    return await ask(statementOf(fragment));
+  } catch (error) {
+    Error.captureStackTrace(error as Error, run);
+    throw error;
+  }
+}
+
+const txOn = (ask: Ask): Tx => ({
   rows: async <R>(strings: TemplateStringsArray, ...parameters: (Parameter | Fragment)[]) =>
-    (await query(on, sql(strings, ...parameters))).rows as R[],
-  run: async (strings, ...parameters) => (await query(on, sql(strings, ...parameters))).rowCount ?? 0,
+    (await run(ask, sql(strings, ...parameters))).rows as R[],
+  run: async (strings, ...parameters) => (await run(ask, sql(strings, ...parameters))).rowCount,
 });
 
-const transactionOn = (client: pg.ClientBase): Transaction => ({
-  ...txOn(client),
-  copy: (table, columns) => copyRows(client, table, columns),
-});
+const transactionOn = (client: pg.ClientBase): Transaction => {
+  const here: Ask = (statement) => ask(client, statement);
+  return { ...txOn(here), copy: (table, columns) => copyRows(here, table, columns) };
+};
 
-/** The socket of a connection; the types of `pg` do not tell of it. */
-interface Connected extends pg.ClientBase {
-  readonly connection: { readonly stream: { cork(): void; uncork(): void } };
-}
+const BEGIN: Statement = { text: 'begin', values: [] };
+const COMMIT: Statement = { text: 'commit', values: [] };
 
 /** The statements of one pipeline, in the order in which they were sent. */
-class Sent implements Queryable {
-  readonly #on: Connected;
+class Sent {
+  readonly #on: pg.ClientBase;
   readonly #answers: Promise<unknown>[] = [];
-  #isGathering = false;
+  #turn: Turn | null = null;
 
   constructor(on: pg.ClientBase) {
-    this.#on = on as Connected;
+    this.#on = on;
   }
 
-  /** Statements of one turn leave in one write: a system call for each costs more than most of them do. */
-  #gather(): void {
-    if (this.#isGathering) return;
-    this.#isGathering = true;
-    const { stream } = this.#on.connection;
-    stream.cork();
-    process.nextTick(() => {
-      this.#isGathering = false;
-      stream.uncork();
-    });
-  }
-
-  query(config: string | pg.QueryConfig): Promise<pg.QueryResult> {
-    this.#gather();
-    return this.#keep(this.#on.query(config));
-  }
-
-  #copy(table: string, columns: Readonly<Record<string, TupleColumn>>): void {
-    this.#gather();
-    void this.#keep(copyRows(this.#on, table, columns));
-  }
-
-  #keep<A>(answer: Promise<A>): Promise<A> {
-    answer.catch(() => {}); // `settled` throws it
+  /** Statements that are asked one right after the other leave together. `settled` throws what one fails with. */
+  ask(statement: Statement): Promise<Outcome> {
+    this.#turn ??= this.#begin();
+    const answer = this.#turn.add(statement);
+    answer.catch(() => {});
     this.#answers.push(answer);
     return answer;
   }
 
+  #begin(): Turn {
+    const turn = new Turn(this.#on);
+    process.nextTick(() => {
+      this.#turn = null;
+      turn.leave();
+    });
+    return turn;
+  }
+
   get pipeline(): Pipeline {
+    const here: Ask = (statement) => this.ask(statement);
     return {
-      ...txOn(this),
-      send: (strings, ...parameters) => void query(this, sql(strings, ...parameters)).catch(() => {}),
-      copy: (table, columns) => this.#copy(table, columns),
+      ...txOn(here),
+      send: (strings, ...parameters) => void here(statementOf(sql(strings, ...parameters))),
+      copy: (table, columns) => void copyRows(here, table, columns).catch(() => {}),
       sendTogether: (parts) => {
-        if (parts.length > 0)
-          void query(this, parts.length === 1 ? parts[0] : together(parts)).catch(() => {});
+        if (parts.length > 0) void here(statementOf(parts.length === 1 ? parts[0] : together(parts)));
       },
     };
   }
@@ -144,7 +120,7 @@ class Sent implements Queryable {
 }
 
 /** PostgreSQL answers the `commit` of a transaction in which a statement has failed with a rollback, and no error. */
-function assertCommitted({ command }: pg.QueryResult): void {
+function assertCommitted({ command }: Outcome): void {
   if (command !== 'COMMIT')
     throw new Error('the transaction was rolled back: one of its statements had failed');
 }
@@ -178,6 +154,10 @@ export const PLAN_BY_INDEX = '-c enable_seqscan=off -c enable_hashjoin=off -c en
 
 const COMMIT_LATER = '-c synchronous_commit=off';
 const PLAN_ONCE = '-c plan_cache_mode=force_generic_plan';
+
+/** PostgreSQL refused a statement and its connection goes on; anything else may have ended it. */
+const isRefusal = (error: unknown): boolean =>
+  error instanceof pg.DatabaseError && error.severity === 'ERROR';
 
 /** A statement may leave before the one before it was answered. The types of `pg` do not know of it yet. */
 const PIPELINED = { pipeline: true } as object;
@@ -222,21 +202,33 @@ export function openDatabase(url: string, limits: PoolLimits): Database {
       client.release(failure);
     }
   };
+  const onAny: Ask = async (statement) => {
+    const client = await pool.connect();
+    let failure: Error | undefined;
+    try {
+      return await ask(client, statement);
+    } catch (error) {
+      if (!isRefusal(error)) failure = error as Error;
+      throw error;
+    } finally {
+      client.release(failure);
+    }
+  };
   return {
-    ...txOn(pool),
+    ...txOn(onAny),
     transaction: (work) =>
       transaction(async (client) => {
-        await client.query('begin');
+        await ask(client, BEGIN);
         const result = await work(transactionOn(client));
-        assertCommitted(await client.query('commit'));
+        assertCommitted(await ask(client, COMMIT));
         return result;
       }),
     pipeline: (work) =>
       transaction(async (client) => {
         const sent = new Sent(client);
-        void sent.query('begin');
+        void sent.ask(BEGIN);
         const result = await failingFirst(sent, work);
-        const committed = sent.query('commit');
+        const committed = sent.ask(COMMIT);
         await sent.settled();
         assertCommitted(await committed);
         return result;

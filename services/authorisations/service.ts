@@ -84,7 +84,7 @@ export const authorisationSettings = {
     text: 'Batches under way at once in one process; the messages of one card are all of one lane.',
     min: 1,
     max: 32,
-    fallback: 2,
+    fallback: 3,
   }),
   RELEVO_HOLD_DAYS: integer({
     text: 'Days after which a hold that nobody cleared is released.',
