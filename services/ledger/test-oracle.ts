@@ -314,7 +314,9 @@ function enterLine({ holds }: Books, entry: Extract<Entry, { hold: HoldLine }>):
   if (isStated) return;
   here.account = account;
   here.expiresAtMs = expiresAtMs;
-  const releases = here.state === 'ahead' ? [here, ...ahead.map(([, hold]) => hold)] : [here];
+  const others = ahead.map(([, hold]) => hold);
+  if (live && live !== here && live.state === 'ahead' && isOfLine(live)) others.push(live);
+  const releases = here.state === 'ahead' ? [here, ...others] : [here];
   const since = releases.filter(({ atMs }) => atMs >= asOfMs);
   if (since.length === 0) {
     here.minor = minor;
