@@ -2,7 +2,7 @@ import type { Batch } from '#runtime/batch/batch.ts';
 import { uuidArray } from '#runtime/batch/uuid-array.ts';
 import type { Tx } from '#runtime/database/database.ts';
 import type { Account, ClosedBy, Here, Hold, Movement } from './judge-movements.ts';
-import type { movementRow } from './service.ts';
+import type { MovementKind, movementRow } from './service.ts';
 
 type Movements = Batch<typeof movementRow>;
 
@@ -24,10 +24,10 @@ export async function readHere(
   const moves = movements.flatMap(({ kind, movementId }) =>
     kind === 'post' || kind === 'refund' ? [movementId] : [],
   );
-  const namesHolds = movements.some(({ kind }) => kind !== 'refund' && kind !== 'inspect');
+  const namesHolds = movements.some(({ kind }) => touchesHolds(kind));
   const [accounts, holds, moved] = await Promise.all([
     lockAccounts(tx, indexOf, Math.min(...movements.map(({ movedAtMs }) => movedAtMs))),
-    namesHolds ? findHolds(tx, rows) : [],
+    namesHolds ? findHolds(tx, rows, movements) : [],
     moves.length > 0 ? findMoved(tx, moves) : [],
   ]);
   const here = {
@@ -37,10 +37,10 @@ export async function readHere(
     moved: new Set(moved.map(({ movementId }) => movementId)),
   };
   const elsewhere = new Set<string>();
-  for (const { line, isNamed, ...found } of holds) {
+  for (const { line, ...found } of holds) {
     const hold = here.holds.get(found.holdId) ?? holdHere(found);
     here.holds.set(hold.holdId, hold);
-    if (!isNamed) (here.holdsOfFiles.get(line) ?? listAt(here.holdsOfFiles, line)).push(hold);
+    if (line !== null) (here.holdsOfFiles.get(line) ?? listAt(here.holdsOfFiles, line)).push(hold);
     if (!indexOf.has(hold.accountId)) elsewhere.add(hold.accountId);
   }
   return { here, elsewhere: [...elsewhere] };
@@ -81,9 +81,8 @@ const lockAccounts = async (
 };
 
 interface FoundHold {
-  readonly line: number;
-  /** The row names it by its id. */
-  readonly isNamed: boolean;
+  /** Of the row that RRN and approval code or STAN lead to it from; null where a row names it by its id. */
+  readonly line: number | null;
   readonly holdId: string;
   readonly accountId: string;
   readonly amountMinor: bigint;
@@ -91,31 +90,40 @@ interface FoundHold {
   readonly closedBy: ClosedBy | null;
 }
 
-/** By id, also by that of a release ahead that knew none, and among the holds of files, the latest first. */
-const findHolds = (tx: Tx, rows: Movements) => tx.rows<FoundHold>`
-  select sent.line, is_named as "isNamed", here.hold_id as "holdId", here.account_id as "accountId",
-         here.amount_minor as "amountMinor", here.movement_id as "placedBy", here.closed_by as "closedBy"
-    from ${rows.table('sent', ['line', 'kind', 'holdId', 'movementId', 'cardId', 'rrn', 'approvalCode', 'originalStan'])}
-    join lateral (
-      select *, true as is_named from ledger.holds named where named.hold_id = coalesce(sent.hold_id, sent.movement_id)
-       union all
-      select *, false from ledger.holds of_file
-       where of_file.card_id = sent.card_id and import_number is not null and of_file.rrn = sent.rrn
-         and (of_file.approval_code = sent.approval_code
-              or of_file.stan = sent.original_stan and sent.kind <> 'hold')
-    ) here on sent.kind in ('hold', 'release', 'post')
-   order by sent.line, here.approved_at desc, here.hold_id`;
+/**
+ * By id, also by that of a release ahead that knew none, and among the holds of files, the latest first. Hardly any
+ * row finds one: so all are looked for at once, and what belongs to which row is asked of what was found.
+ */
+const findHolds = (tx: Tx, rows: Movements, movements: readonly Movement[]) => {
+  const ids = uuidArray(
+    movements.flatMap(({ kind, holdId, movementId }) => (touchesHolds(kind) ? [holdId ?? movementId] : [])),
+  );
+  return tx.rows<FoundHold>`
+    with of_files as materialized (
+      select * from ledger.holds
+       where card_id = any(${rows.columns.cardId.array()}::uuid[]) and import_number is not null
+         and rrn = any(${rows.columns.rrn.array()}::text[])
+    )
+    select null::int4 as line, hold_id as "holdId", account_id as "accountId", amount_minor as "amountMinor",
+           movement_id as "placedBy", closed_by as "closedBy", null::timestamptz as "approvedAt"
+      from ledger.holds where hold_id = any(${ids}::uuid[])
+     union all
+    select sent.line, here.hold_id, here.account_id, here.amount_minor, here.movement_id, here.closed_by,
+           here.approved_at
+      from of_files here
+      join ${rows.table('sent', ['line', 'kind', 'cardId', 'rrn', 'approvalCode', 'originalStan'])}
+        on sent.kind in ('hold', 'release', 'post') and sent.card_id = here.card_id and sent.rrn = here.rrn
+       and (sent.approval_code = here.approval_code
+            or sent.original_stan = here.stan and sent.kind <> 'hold')
+     order by line, "approvedAt" desc, "holdId"`;
+};
+
+const touchesHolds = (kind: MovementKind): boolean => kind !== 'refund' && kind !== 'inspect';
 
 const findMoved = (tx: Tx, movementIds: readonly string[]) => tx.rows<{ movementId: string }>`
   select movement_id as "movementId" from ledger.transfers where movement_id = any(${uuidArray(movementIds)}::uuid[])`;
 
-const holdHere = ({
-  holdId,
-  accountId,
-  amountMinor,
-  placedBy,
-  closedBy,
-}: Omit<FoundHold, 'line' | 'isNamed'>): Hold => ({
+const holdHere = ({ holdId, accountId, amountMinor, placedBy, closedBy }: Omit<FoundHold, 'line'>): Hold => ({
   holdId,
   accountId,
   amountMinor,
