@@ -11,7 +11,7 @@ export interface Statement {
   readonly copied?: Buffer;
 }
 
-/** Sends a statement, values and all; when `copied` may be used again, its answer tells. */
+/** Takes a statement, values and all, and sends it. */
 export type Ask = (statement: Statement) => Promise<Outcome>;
 
 export interface Outcome {
@@ -63,16 +63,16 @@ types.setTypeParser(pg.types.builtins.DATE, (value) => value);
 /** For values that travel as text. */
 const parserOf = (typeId: number) => types.getTypeParser(typeId, 'text') as unknown as Parser;
 
-const names = new Map<string, string>();
+const nameOfText = new Map<string, string>();
 /** What was prepared on a connection, by its text. */
 const preparedOn = new WeakMap<object, Map<string, Prepared>>();
 
 /** Every statement is prepared under a name drawn from its text, so that a bulk statement is planned once. */
 function nameOf(text: string): string {
-  let name = names.get(text);
+  let name = nameOfText.get(text);
   if (!name) {
     name = createHash('sha256').update(text).digest('base64url').slice(0, 24);
-    names.set(text, name);
+    nameOfText.set(text, name);
   }
   return name;
 }
@@ -166,14 +166,15 @@ export class Turn extends pg.Query {
     for (const { outcome, resolve } of this.#waiting) resolve(outcome!);
   }
 
-  /** What a lost connection has not sent yet may still lie in the messages: they are not used again. */
+  /**
+   * Those that were through fail, too: nobody knows whether what they did by themselves was committed. What a lost
+   * connection has not sent yet may still lie in the messages: they are not used again.
+   */
   handleError(error: Error): void {
-    for (const { outcome, prepared, resolve, reject } of this.#waiting)
-      if (outcome) resolve(outcome);
-      else {
-        prepared.isDoubtful = true;
-        reject(error);
-      }
+    for (const { outcome, prepared, reject } of this.#waiting) {
+      if (!outcome) prepared.isDoubtful = true;
+      reject(error);
+    }
   }
 }
 
