@@ -40,7 +40,9 @@ const returnImages = (tx: Tx, importNumber: number) => tx.run`
      order by hold_id, replaced_by_line
   ), images as (
     select (image).*, here.hold_id as here_id,
-           here.live_movement_id is distinct from (image).live_movement_id as is_moved
+           -- No import closes a hold, or touches these: also a movement of the same id shows.
+           (here.live_movement_id, here.live_at) is distinct from ((image).live_movement_id, (image).live_at)
+             or (here.closed_at is not null and (image).closed_at is null) as is_moved
       from first join ledger.holds here on here.hold_id = first.hold_id
      where (image).import_number is distinct from ${importNumber}
   ), returned as (
