@@ -155,6 +155,13 @@ export const PLAN_BY_INDEX = '-c enable_seqscan=off -c enable_hashjoin=off -c en
 const COMMIT_LATER = '-c synchronous_commit=off';
 const PLAN_ONCE = '-c plan_cache_mode=force_generic_plan';
 
+/** A connection that cannot roll back is broken: when it is thrown away, PostgreSQL rolls back for us. */
+const rollsBack = (client: pg.ClientBase): Promise<boolean> =>
+  client.query('rollback').then(
+    () => true,
+    () => false,
+  );
+
 /** PostgreSQL refused a statement and its connection goes on; anything else may have ended it. */
 const isRefusal = (error: unknown): boolean =>
   error instanceof pg.DatabaseError && error.severity === 'ERROR';
@@ -185,37 +192,30 @@ export function openDatabase(url: string, limits: PoolLimits): Database {
     limits.backends?.add(client);
   });
   pool.on('remove', (client) => limits.backends?.remove(client as pg.PoolClient));
-  const transaction = async <T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> => {
+  /** Lends a connection for some work; one that its failure did harm to is thrown away. */
+  const lend = async <T>(
+    work: (client: pg.PoolClient) => Promise<T>,
+    isSound: (client: pg.PoolClient, error: unknown) => boolean | Promise<boolean>,
+  ): Promise<T> => {
     const client = await pool.connect();
     let failure: Error | undefined;
     try {
       return await work(client);
     } catch (error) {
-      failure = error as Error;
-      // A connection that cannot roll back is broken: it is thrown away, and PostgreSQL rolls back for us.
-      await client.query('rollback').then(
-        () => (failure = undefined),
-        () => {},
-      );
+      if (!(await isSound(client, error))) failure = error as Error;
       throw error;
     } finally {
       client.release(failure);
     }
   };
-  const onAny: Ask = async (statement) => {
-    const client = await pool.connect();
-    let failure: Error | undefined;
-    try {
-      return await ask(client, statement);
-    } catch (error) {
-      if (!isRefusal(error)) failure = error as Error;
-      throw error;
-    } finally {
-      client.release(failure);
-    }
-  };
+  const transaction = <T>(work: (client: pg.PoolClient) => Promise<T>) => lend(work, rollsBack);
   return {
-    ...txOn(onAny),
+    ...txOn((statement) =>
+      lend(
+        (client) => ask(client, statement),
+        (_, error) => isRefusal(error),
+      ),
+    ),
     transaction: (work) =>
       transaction(async (client) => {
         await ask(client, BEGIN);

@@ -24,7 +24,7 @@ export async function readHere(
   const moves = movements.flatMap(({ kind, movementId }) =>
     kind === 'post' || kind === 'refund' ? [movementId] : [],
   );
-  const namesHolds = movements.some(({ kind }) => touchesHolds(kind));
+  const namesHolds = movements.some(isAboutHold);
   const [accounts, holds, moved] = await Promise.all([
     lockAccounts(tx, indexOf, Math.min(...movements.map(({ movedAtMs }) => movedAtMs))),
     namesHolds ? findHolds(tx, rows, movements) : [],
@@ -95,9 +95,7 @@ interface FoundHold {
  * row finds one: so all are looked for at once, and what belongs to which row is asked of what was found.
  */
 const findHolds = (tx: Tx, rows: Movements, movements: readonly Movement[]) => {
-  const ids = uuidArray(
-    movements.flatMap(({ kind, holdId, movementId }) => (touchesHolds(kind) ? [holdId ?? movementId] : [])),
-  );
+  const ids = uuidArray(movements.filter(isAboutHold).map(({ holdId, movementId }) => holdId ?? movementId));
   return tx.rows<FoundHold>`
     with of_files as materialized (
       select * from ledger.holds
@@ -112,13 +110,15 @@ const findHolds = (tx: Tx, rows: Movements, movements: readonly Movement[]) => {
            here.approved_at
       from of_files here
       join ${rows.table('sent', ['line', 'kind', 'cardId', 'rrn', 'approvalCode', 'originalStan'])}
-        on sent.kind in ('hold', 'release', 'post') and sent.card_id = here.card_id and sent.rrn = here.rrn
+        on sent.kind = any(${ABOUT_HOLDS}::text[]) and sent.card_id = here.card_id and sent.rrn = here.rrn
        and (sent.approval_code = here.approval_code
             or sent.original_stan = here.stan and sent.kind <> 'hold')
      order by line, "approvedAt" desc, "holdId"`;
 };
 
-const touchesHolds = (kind: MovementKind): boolean => kind !== 'refund' && kind !== 'inspect';
+/** Kinds of movements that concern a hold. */
+const ABOUT_HOLDS: readonly MovementKind[] = ['hold', 'release', 'post'];
+const isAboutHold = ({ kind }: Movement): boolean => ABOUT_HOLDS.includes(kind);
 
 const findMoved = (tx: Tx, movementIds: readonly string[]) => tx.rows<{ movementId: string }>`
   select movement_id as "movementId" from ledger.transfers where movement_id = any(${uuidArray(movementIds)}::uuid[])`;
