@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { SERVING_FLAGS } from '#runtime/serving-flags.ts';
 
 const MAIN = fileURLToPath(new URL('../cli/main.ts', import.meta.url));
 
@@ -10,12 +11,11 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** As `./relevo` has it: serving makes garbage thousands of times a second. */
-const FLAGS = { serve: ['--max-semi-space-size=32'], others: ['--max-semi-space-size=2'] };
+const OTHER_FLAGS = ['--max-semi-space-size=2'];
 
 /** Starts a command of Relevo in a process of its own, as an operator at another terminal would. */
 export const spawnRelevo = (args: readonly string[], environment: NodeJS.ProcessEnv): ChildProcess =>
-  spawn(process.execPath, [...(args[0] === 'serve' ? FLAGS.serve : FLAGS.others), MAIN, ...args], {
+  spawn(process.execPath, [...(args[0] === 'serve' ? SERVING_FLAGS : OTHER_FLAGS), MAIN, ...args], {
     env: environment,
     stdio: ['pipe', 'pipe', 'pipe'],
   });

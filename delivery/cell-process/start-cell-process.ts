@@ -2,13 +2,12 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { SERVING_FLAGS } from '#runtime/serving-flags.ts';
 import type { CellFile } from '../cells/cell-file.ts';
 import { type Handoff, type ToCell, type Told, withProcessRoles } from './handoff.ts';
 import { onlyCode } from './only-code.ts';
 
 const MAIN = fileURLToPath(new URL('main.ts', import.meta.url));
-/** Serving makes garbage thousands of times a second, and collects it cheaply where it is given room. */
-const YOUNG_MB = 32;
 
 type Serving = Extract<Told, { state: 'serving' }>;
 
@@ -51,7 +50,7 @@ export class SpareProcess {
   constructor(log: number) {
     this.#child = spawn(
       process.execPath,
-      [...onlyCode(), `--max-semi-space-size=${YOUNG_MB}`, MAIN],
+      [...onlyCode(), ...SERVING_FLAGS, MAIN],
       // Of the environment it gets nothing: what it may know is handed over. A session of its own: Ctrl-C comes
       // through the pipe, when the platform stops.
       { stdio: ['pipe', 'pipe', log], env: {}, detached: true },

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { PassingMap } from '#runtime/passing-map.ts';
 import { Refusal } from '#runtime/refusal.ts';
 import { answerMti } from '../wire/classes.ts';
 import type { Framing } from '#runtime/iso8583/framing.ts';
@@ -64,7 +65,7 @@ export class Network {
   readonly #story: Story;
   readonly #writer = new MessageWriter();
   /** By STAN, as long as an answer may come. */
-  readonly #open = new Map<number, Exchange>();
+  readonly #open = new PassingMap<number, Exchange>();
   /** What was sent, in the order of its budgets' ends. */
   readonly #deadlines = new Queue<{
     readonly exchange: Exchange;
@@ -368,10 +369,13 @@ export class Network {
   /** Repeats what has run out of its budget, and gives up what was repeated often enough. */
   #expire(now: number): void {
     const { repeatsMax, adviceRepeatsMax } = this.#options;
-    for (let head = this.#deadlines.peek(); head && head.atMs <= now; head = this.#deadlines.peek()) {
+    for (let head = this.#deadlines.peek(); head; head = this.#deadlines.peek()) {
+      const { exchange, sends, atMs } = head;
+      // What was answered, or sent once more, is kept no longer than what was sent before it is open.
+      const isOpen = exchange.state === 'open' && sends === exchange.sends;
+      if (isOpen && atMs > now) return;
       this.#deadlines.shift();
-      const { exchange, sends } = head;
-      if (exchange.state !== 'open' || sends !== exchange.sends) continue;
+      if (!isOpen) continue;
       const max = exchange.isRequest ? repeatsMax : adviceRepeatsMax;
       if (exchange.attempts >= max) this.#giveUp(exchange, now);
       else {
@@ -400,9 +404,9 @@ export class Network {
   }
 }
 
-/** First in, first out; what was taken is forgotten in large pieces. */
+/** First in, first out; the room of what was taken is given back in large pieces. */
 class Queue<Thing> {
-  #things: Thing[] = [];
+  #things: (Thing | undefined)[] = [];
   #at = 0;
 
   push(thing: Thing): void {
@@ -414,6 +418,7 @@ class Queue<Thing> {
   }
 
   shift(): void {
+    this.#things[this.#at] = undefined;
     if (++this.#at < 4096 || this.#at * 2 < this.#things.length) return;
     this.#things = this.#things.slice(this.#at);
     this.#at = 0;

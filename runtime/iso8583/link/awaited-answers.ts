@@ -1,4 +1,5 @@
 import type { Message } from '#runtime/iso8583/message.ts';
+import { PassingMap } from '#runtime/passing-map.ts';
 
 /** Where both have them, these must agree too: STANs are used again, and some senders count them per terminal. */
 const FURTHER_FIELDS = [32, 37, 41] as const;
@@ -15,7 +16,7 @@ export interface Awaited<T> {
 
 /** Answers on their way. No request has a timer of its own: `expire` is called every few milliseconds. */
 export class AwaitedAnswers<T> {
-  readonly #byKey = new Map<string, Awaited<T>[]>();
+  readonly #byKey = new PassingMap<string, Awaited<T>[]>();
   #size = 0;
   /** No request is due before; it may be earlier than the first that is. */
   #nextDeadline = Infinity;

@@ -5,6 +5,7 @@ import type { Database } from '#runtime/database/database.ts';
 import { isFaultOfRow } from '#runtime/database/sql-state.ts';
 import { LinkFailure } from '#runtime/iso8583/link/failures.ts';
 import { pack } from '#runtime/iso8583/pack.ts';
+import { PassingMap } from '#runtime/passing-map.ts';
 import type { Vault } from '#runtime/vault/vault.ts';
 import type { cards } from '#services/cards/service.ts';
 import type { ledger } from '#services/ledger/service.ts';
@@ -109,8 +110,9 @@ export class MessagePipeline {
   readonly #options: PipelineOptions;
   readonly #now: () => number;
   readonly #lanes: Lane[];
-  readonly #inFlight = new Map<string, Task>();
-  readonly #asked = new Set<Task>();
+  readonly #inFlight = new PassingMap<string, Task>();
+  /** So many wait for the earlier processor. */
+  #asked = 0;
   readonly #watching: NodeJS.Timeout;
   #ranges = new Ranges([]);
   #waiting = 0;
@@ -181,7 +183,7 @@ export class MessagePipeline {
   /** Waits until every message is answered and recorded, but not without end: the database may be away. */
   async drained(msMax: number): Promise<void> {
     const until = performance.now() + msMax;
-    const isBusy = () => this.#asked.size > 0 || this.#lanes.some((lane) => lane.size > 0);
+    const isBusy = () => this.#asked > 0 || this.#lanes.some((lane) => lane.size > 0);
     while (isBusy() && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 5));
   }
 
@@ -436,14 +438,15 @@ export class MessagePipeline {
   }
 
   #relay(task: Task, isRepeat: boolean): void {
-    if (task.isSettled || task.step !== 'arrived' || this.#asked.has(task)) return;
+    if (task.isSettled || task.step !== 'arrived' || task.isAsked) return;
     const { range, message, raw } = task;
     const { processors, settings, onTrouble } = this.#options;
     const leftMs = settings.RELEVO_MESSAGE_BUDGET_MS - task.ageMs;
     const budgetMs = Math.max(BUDGET_MS_MIN, Math.min(range!.budgetMs, leftMs));
     const frame = raw ?? pack(message);
     const askedMs = performance.now();
-    this.#asked.add(task);
+    task.isAsked = true;
+    this.#asked++;
     processors
       .of(range!)
       .request(isRepeat ? asRepeat(frame) : frame, message, budgetMs)
@@ -460,7 +463,8 @@ export class MessagePipeline {
         },
       )
       .finally(() => {
-        this.#asked.delete(task);
+        task.isAsked = false;
+        this.#asked--;
         task.elsewhereMs += performance.now() - askedMs;
         this.#laneOf(task).add(task);
       })

@@ -69,6 +69,8 @@ export class Task implements Incoming {
   earlier: EarlierAnswer | null = null;
   /** How long the earlier processor was waited for. */
   elsewhereMs = 0;
+  /** The earlier processor is asked, and has neither answered nor been waited for long enough. */
+  isAsked = false;
   /** The earlier processor may have got it and may have acted on it. */
   wasSent = false;
   /** It was tried before: whoever did may have died when the ledger had moved for it and it was not on record. */
