@@ -315,7 +315,8 @@ class Bench {
       ...this.#workspace,
       meter: {
         begin: async (network) => {
-          const [ended, endedServing] = await Promise.all([meter.begin(network), meter.begin(pid)]);
+          const begin = (process: number) => meter.begin(process, { memory: false });
+          const [ended, endedServing] = await Promise.all([begin(network), begin(pid)]);
           return async (took) => {
             watched.push(await endedServing(took));
             return ended(took);

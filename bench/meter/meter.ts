@@ -32,22 +32,25 @@ export class Meter {
     this.#postgres = hasProc && probe.postmaster ? new ProcessTree(probe.postmaster) : null;
   }
 
-  /** Begins a measurement of the tree under `root`; the answer ends it. */
-  async begin(root: number): Promise<(seconds?: number) => Promise<Measured>> {
-    const node = hasProc ? new Peaks(new ProcessTree(root), { rss: true }) : null;
-    const postgres = this.#postgres ? new Peaks(this.#postgres, { rss: false }) : null;
+  /**
+   * Begins a measurement of the tree under `root`; the answer ends it. Memory is looked at again and again, and while
+   * the kernel adds up the server's pages, the server waits for some milliseconds: whoever measures answer times does
+   * without it.
+   */
+  async begin(root: number, { memory = true } = {}): Promise<(seconds?: number) => Promise<Measured>> {
+    const node = hasProc ? new Peaks(new ProcessTree(root), { rss: memory, pss: memory }) : null;
+    const postgres = this.#postgres ? new Peaks(this.#postgres, { rss: false, pss: memory }) : null;
     const walBefore = await this.#probe.walPosition();
     const startedAt = performance.now();
-    node?.sample();
-    postgres?.sample();
-    const timer = setInterval(() => {
+    const sample = () => {
       node?.sample();
       postgres?.sample();
-    }, SAMPLE_MS);
+    };
+    sample();
+    const timer = memory ? setInterval(sample, SAMPLE_MS) : undefined;
     return async (seconds = (performance.now() - startedAt) / 1000) => {
       clearInterval(timer);
-      node?.sample();
-      postgres?.sample();
+      sample();
       return {
         seconds,
         nodeCpuSeconds: node?.cpuSeconds ?? null,
@@ -66,14 +69,14 @@ class Peaks {
   rssBytesMax: number | null = null;
   pssBytesMax: number | null = null;
   readonly #tree: ProcessTree;
-  readonly #wantsRss: boolean;
+  readonly #wants: { readonly rss: boolean; readonly pss: boolean };
   #cpuFirst: number | null = null;
   #cpuLast = 0;
   #nextPssAt = 0;
 
-  constructor(tree: ProcessTree, { rss }: { rss: boolean }) {
+  constructor(tree: ProcessTree, wants: { readonly rss: boolean; readonly pss: boolean }) {
     this.#tree = tree;
-    this.#wantsRss = rss;
+    this.#wants = wants;
   }
 
   get cpuSeconds(): number {
@@ -88,11 +91,11 @@ class Peaks {
       members.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0),
     );
     this.#cpuFirst ??= this.#cpuLast;
-    if (this.#wantsRss) {
+    if (this.#wants.rss) {
       const rss = members.reduce((sum, { pid }) => sum + rssBytes(pid), 0);
       this.rssBytesMax = Math.max(this.rssBytesMax ?? 0, rss);
     }
-    if (performance.now() < this.#nextPssAt) return;
+    if (!this.#wants.pss || performance.now() < this.#nextPssAt) return;
     const before = process.cpuUsage();
     const pss = members.reduce<number | null>((sum, { pid }) => {
       const bytes = pssBytes(pid);
