@@ -1,6 +1,8 @@
+import { PassingMap } from '#runtime/passing-map.ts';
+
 /** Things to be done at their time, a hundredth of a second more or less: one timer for all of them. */
 export class Later<Thing> {
-  readonly #slots = new Map<number, Thing[]>();
+  #slots = new PassingMap<number, Thing[]>();
   #next = -1;
   #size = 0;
 
@@ -19,7 +21,7 @@ export class Later<Thing> {
   /** What is due by now, in order of its time. */
   take(nowMs: number): Thing[] {
     const last = Math.floor(nowMs / SLOT_MS);
-    if (this.#next < 0) this.#next = Math.min(last, ...this.#slots.keys());
+    if (this.#next < 0) this.#next = Math.min(last, ...[...this.#slots].map(([slot]) => slot));
     if (this.#size === 0 || last < this.#next) {
       this.#next = Math.max(this.#next, last);
       return [];
@@ -36,7 +38,7 @@ export class Later<Thing> {
   }
 
   clear(): void {
-    this.#slots.clear();
+    this.#slots = new PassingMap();
     this.#size = 0;
   }
 }
