@@ -13,7 +13,7 @@ import { checkEdits } from './mutate.ts';
 import { exampleOf, operations, requestOf, type Schema } from './operation-request.ts';
 import { PART_NAMES, parts } from './parts.ts';
 import type { SealedCell } from './sealed-cell.ts';
-import { textsOf } from './tries/injection.ts';
+import { textsOf, wordsOfSql } from './tries/injection.ts';
 
 test('a guard that is not the one for an attempt, an answer and a fault are all told', () => {
   const attempts = new Attempts();
@@ -33,6 +33,25 @@ test('a guard that is not the one for an attempt, an answer and a fault are all 
   const [tally] = attempts.tallies();
   assert.deepEqual(tally.stoppedBy, { lock: 1 });
   assert.equal(tally.legitimate, 1);
+});
+
+test('what PostgreSQL says is known, and numbers of cards and messages are none of it', () => {
+  for (const said of [
+    'error: syntax error at or near "drop"',
+    'invalid input syntax for type uuid: "$1"',
+    '{"code":"42601"}',
+    'SQLSTATE 42P01',
+    '22P02: what was sent',
+    'relation "cards.cards" does not exist',
+  ])
+    assert.notEqual(wordsOfSql(said), null, said);
+  for (const own of [
+    '{"pan":"424242******4242","stan":"142601","rrn":"632842601042"}',
+    '{"card_id":"01f42601-4270-7af3-a42P-042601aa4270"}',
+    '{"amount":"42600","transmitted_at":"2026-11-30T20:26:12Z"}',
+    "a text of somebody's own",
+  ])
+    assert.equal(wordsOfSql(own), null, own);
 });
 
 test('canaries are found wherever they stand, and nothing else is', () => {

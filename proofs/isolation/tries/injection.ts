@@ -29,9 +29,17 @@ export const PAYLOADS: readonly string[] = [
   `x'::regclass::text`,
 ];
 
-/** What only PostgreSQL, or code that quotes it, would say. */
-const SPEAKS_SQL =
-  /syntax error|pg_|relation "|column "|unterminated|invalid input syntax|select .* from|postgres|22P0|42\d\d\d|at character/i;
+const SQL_WORDS =
+  /syntax error|pg_|relation "|column "|unterminated|invalid input syntax|select .* from|postgres|at character/i;
+/** States of mistaken statements and values, as words of their own: numbers of cards and messages are longer. */
+const SQL_STATES =
+  /(?<![0-9A-Za-z])(?:22P0[1-6]|42(?:501|601|702|703|704|723|725|804|846|883|P[0-2]\d))(?![0-9A-Za-z])/;
+
+/** What only PostgreSQL, or code that quotes it, would say, with what stands around it; null where there is none. */
+export function wordsOfSql(text: string): string | null {
+  const found = SQL_WORDS.exec(text) ?? SQL_STATES.exec(text);
+  return found && text.slice(Math.max(0, found.index - 40), found.index + 80);
+}
 
 /** Statements in every text that is taken: of public operations, and of options and arguments of commands. */
 export async function tryInjection(
@@ -108,11 +116,12 @@ async function tryFields(stage: Stage, cell: SealedCell, attempts: Attempts): Pr
   attempts.allowed(kind, `a reading of ${cell.text} beside them`, own.status === 200, String(own.status));
 
   function judge(what: string, answer: Answer): void {
+    const words = wordsOfSql(answer.text);
     const isFine =
       answer.status >= 500
         ? { fault: `${answer.status} ${answer.code}` }
-        : SPEAKS_SQL.test(answer.text)
-          ? { got: `words of the database: ${answer.text.slice(0, 120)}` }
+        : words !== null
+          ? { got: `words of the database: ${words}` }
           : answersOwnCell(answer, cell, stage.cells)
             ? {
                 guard:
