@@ -2,6 +2,7 @@ import type { JsonSchema, RoutedOperation } from '#declare/http.ts';
 import { publicOperations } from '#services/public.ts';
 import type { Asked } from './ask-gateway.ts';
 import type { SealedCell } from './sealed-cell.ts';
+import { wordsOfSql } from './words-of-sql.ts';
 
 /** The part of JSON Schema that declared operations are written in. */
 export interface Schema {
@@ -55,7 +56,14 @@ const ALSO = new Set(['approval_code']);
 let drawn = 100_000 + (Date.now() % 400_000);
 
 /** Digits that no message had before, for what makes a message one of its own. */
-const nextNumber = (): string => String(++drawn);
+const nextNumber = (): string => String((drawn = numberAfter(drawn)));
+
+/** Answers tell a message's numbers again, so none may look like a word of the database: 42xxx is a state of its. */
+export function numberAfter(before: number): number {
+  let number = before + 1;
+  while (wordsOfSql(String(number)) !== null) number++;
+  return number;
+}
 
 export interface Choice {
   /** Whose identifiers and card numbers are named; the cell that is asked, unless somebody else's are tried. */

@@ -7,6 +7,7 @@ import { answersOwnCell } from '../own-answer.ts';
 import { endOf } from '../../lab/command.ts';
 import type { SealedCell } from '../sealed-cell.ts';
 import type { Stage } from '../stage.ts';
+import { wordsOfSql } from '../words-of-sql.ts';
 
 /** What closes a string, a statement, a comment or a placeholder somewhere, and what confuses whoever counts characters. */
 export const PAYLOADS: readonly string[] = [
@@ -28,18 +29,6 @@ export const PAYLOADS: readonly string[] = [
   `1); drop schema cards cascade; --`,
   `x'::regclass::text`,
 ];
-
-const SQL_WORDS =
-  /syntax error|pg_|relation "|column "|unterminated|invalid input syntax|select .* from|postgres|at character/i;
-/** States of mistaken statements and values, as words of their own: numbers of cards and messages are longer. */
-const SQL_STATES =
-  /(?<![0-9A-Za-z])(?:22P0[1-6]|42(?:501|601|702|703|704|723|725|804|846|883|P[0-2]\d))(?![0-9A-Za-z])/;
-
-/** What only PostgreSQL, or code that quotes it, would say, with what stands around it; null where there is none. */
-export function wordsOfSql(text: string): string | null {
-  const found = SQL_WORDS.exec(text) ?? SQL_STATES.exec(text);
-  return found && text.slice(Math.max(0, found.index - 40), found.index + 80);
-}
 
 /** Statements in every text that is taken: of public operations, and of options and arguments of commands. */
 export async function tryInjection(
